@@ -1,0 +1,120 @@
+"""A node: a host with an agent, as placement and the API see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ormen.clock import rfc3339
+from ormen.reasons import Reason
+
+
+class NodeState(StrEnum):
+    """What a node is good for. The first that holds is shown: lost, suspect, draining, cordoned, ready."""
+
+    READY = "ready"
+    SUSPECT = "suspect"
+    LOST = "lost"
+    DRAINING = "draining"
+    CORDONED = "cordoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Amounts of what a node has or a task takes, whole numbers: milli-cores and bytes."""
+
+    cpu_milli: int = 0
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            self.cpu_milli + other.cpu_milli,
+            self.memory_bytes + other.memory_bytes,
+            self.disk_bytes + other.disk_bytes,
+        )
+
+    def __sub__(self, other: Resources) -> Resources:
+        return Resources(
+            self.cpu_milli - other.cpu_milli,
+            self.memory_bytes - other.memory_bytes,
+            self.disk_bytes - other.disk_bytes,
+        )
+
+    def fits_in(self, room: Resources) -> bool:
+        """Return whether each amount is at most that of `room`."""
+        return (
+            self.cpu_milli <= room.cpu_milli
+            and self.memory_bytes <= room.memory_bytes
+            and self.disk_bytes <= room.disk_bytes
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``cpu`` in cores and the bytes under names that carry their unit."""
+        return {"cpu": self.cpu_milli / 1000, "memory_bytes": self.memory_bytes, "disk_bytes": self.disk_bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node's facts, and what placement has taken from it.
+
+    `capacity` is what may be reserved (its share of the host), `used` what the host really uses now.
+    `engine` is the Docker engine's own id: nodes that share an engine share its host ports. `synced` is false
+    until the agent's first full look at Docker has been reported; such a node gets nothing. `heartbeat_ms` is
+    the age-giving time of the last heartbeat; `state` is derived from it when the node is read.
+    `facts` holds the rest of what the agent measured, by name.
+    """
+
+    name: str
+    state: NodeState
+    state_reason: Reason | None = None
+    address: str = ""
+    status_url: str | None = None
+    engine: str = ""
+    engine_version: str = ""
+    os: str = "linux"
+    arch: str = "amd64"
+    agent_version: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    capacity: Resources = Resources()
+    reserved: Resources = Resources()
+    used: Resources = Resources()
+    tasks: int = 0
+    synced: bool = True
+    heartbeat_ms: int = 0
+    heartbeat_age_s: float = 0.0
+    joined_ms: int = 0
+    skew_ms: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def free(self) -> Resources:
+        """Return what can still be reserved."""
+        return self.capacity - self.reserved
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Return whether placement may choose this node at all."""
+        return self.state is NodeState.READY and self.synced
+
+    def to_json(self, ports: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return the node as the API shows it; `ports` maps ``8080/tcp`` to the name of the task that holds it."""
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "state_reason": self.state_reason.to_json() if self.state_reason else None,
+            "address": self.address,
+            "labels": dict(self.labels),
+            "agent_version": self.agent_version,
+            "engine": {"version": self.engine_version, "os": self.os, "arch": self.arch},
+            "last_heartbeat_at": rfc3339(self.heartbeat_ms or None),
+            "joined_at": rfc3339(self.joined_ms or None),
+            "clock_skew_ms": self.skew_ms,
+            "tasks": self.tasks,
+            "ports": dict(ports or {}),
+            "capacity": self.capacity.to_json(),
+            "reserved": self.reserved.to_json(),
+            "used": self.used.to_json(),
+        }

@@ -1,0 +1,117 @@
+"""Everything that can be set, on one page. Read once at start, from variables named ``ORMEN_`` + the field's name.
+
+The commands `up`, `deck` and `sailor` turn their flags into these variables for the processes they start, so
+a process never reads a flag and a setting has one name everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+PROFILES: Mapping[str, tuple[int, int]] = {"default": (3, 8), "calm": (15, 30)}
+"""Per profile: after how many missed heartbeat intervals a node is suspect, and after how many it is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One process's settings. Durations are seconds."""
+
+    redis_url: str = field(default="redis://127.0.0.1:6379/0", repr=False)
+    """Where Redis is: broker and store in one database. May hold a password, so it is never shown."""
+    prefix: str = "ormen:"
+    """What every key of ormen's own starts with, so that a Redis can be shared."""
+    host: str = "127.0.0.1"
+    """The address the deck's API listens on."""
+    port: int = 5555
+    """The port the deck's API listens on."""
+    token: str | None = field(default=None, repr=False)
+    """The admin token; a deck that listens beyond loopback demands one."""
+    token_file: str | None = None
+    """A file that holds the token, instead of `token`."""
+    insecure: bool = False
+    """Insist on listening without a token, or on a Redis beyond loopback without a password."""
+    policy_file: str | None = None
+    """The admin's policy (YAML): what specs may ask, e.g. ``host_paths: [/srv/data]``."""
+    strategy: str = "epvm"
+    """The placement strategy of tasks that name none: epvm, spread, binpack, greedy or roundrobin."""
+    allowed_nodes: str | None = None
+    """Comma list of nodes that may join (a node's name, or host:port of its status page); None: any may."""
+    profile: str = "default"
+    """How patient liveness is: ``default`` (3 and 8 intervals) or ``calm`` (15 and 30)."""
+    api_workers: int = 2
+    """API processes of one deck."""
+    api_threads: int = 256
+    """Threads of one API process; more than its 200 long answers."""
+    control_events: bool = False
+    """Whether Celery workers send task events and answer remote control (Flower shows more with it)."""
+    node: str = ""
+    """The agent's node name; empty: the host's name."""
+    address: str = ""
+    """The address under which the node's published ports are reached; empty: the one that faces Redis."""
+    bind: str = "0.0.0.0"
+    """The host address that published ports listen on where the spec names none."""
+    status_host: str = "127.0.0.1"
+    """The address the agent's status page listens on."""
+    status_port: int = 5556
+    """The port the agent's status page listens on."""
+    share: str = "1/1"
+    """The agent's part of its host, for several on one engine: ``1/3``."""
+    node_labels: str = ""
+    """The node's labels as a comma list: ``disk=ssd,zone=eu``."""
+    docker_host: str | None = None
+    """The engine's socket; None: as the Docker command line finds it."""
+    state_dir: str = ""
+    """A folder for what a process must remember on its own host; empty: the user's state folder."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+
+    @property
+    def suspect_intervals(self) -> int:
+        """Return after how many heartbeat intervals of silence a node is suspect."""
+        return PROFILES[self.profile][0]
+
+    @property
+    def lost_intervals(self) -> int:
+        """Return after how many heartbeat intervals of silence a node is lost."""
+        return PROFILES[self.profile][1]
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Return the settings of the environment; raise ValueError naming the variable that cannot be read."""
+        source = os.environ if env is None else env
+        chosen: dict[str, Any] = {}
+        for item in fields(cls):
+            raw = source.get(f"ORMEN_{item.name.upper()}")
+            if raw is not None and raw != "":
+                chosen[item.name] = _read(item.name, str(item.type), raw)
+        settings = cls(**chosen)
+        if settings.profile not in PROFILES:
+            raise ValueError(f"ORMEN_PROFILE is {settings.profile!r}; it can be {' or '.join(PROFILES)}")
+        return settings
+
+    def to_env(self) -> dict[str, str]:
+        """Return the variables that `from_env` reads these settings from; what is at its default is left out."""
+        env = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value != item.default and value is not None:
+                env[f"ORMEN_{item.name.upper()}"] = str(int(value)) if isinstance(value, bool) else str(value)
+        return env
+
+
+def _read(name: str, kind: str, raw: str) -> Any:
+    if kind == "bool":
+        if raw.lower() in ("1", "true", "yes", "on"):
+            return True
+        if raw.lower() in ("0", "false", "no", "off"):
+            return False
+        raise ValueError(f"ORMEN_{name.upper()} is {raw!r}; it can be 1 or 0")
+    if kind == "int":
+        try:
+            return int(raw)
+        except ValueError:
+            raise ValueError(f"ORMEN_{name.upper()} is {raw!r}, not a whole number") from None
+    return raw

@@ -1,0 +1,100 @@
+"""A task's spec, resolved: what the user asked for, with defaults filled in and units made whole numbers.
+
+Built by `ormen.schema.load_task` only; never changed by ormen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ormen.node import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class PortSpec:
+    """A container port to publish. `host` None takes one from the pool, `bind` None the agent's own default."""
+
+    container: int
+    host: int | None = None
+    protocol: str = "tcp"
+    bind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSpec:
+    """A check: exactly one of `http` (a path), `tcp` (a container port) and `command` is set.
+
+    `port` is the container port of an HTTP check. `expect` is the inclusive range of good statuses.
+    """
+
+    http: str | None = None
+    port: int | None = None
+    expect: tuple[int, int] = (200, 399)
+    tcp: int | None = None
+    command: tuple[str, ...] | None = None
+    grace_s: float = 30.0
+    interval_s: float = 10.0
+    timeout_s: float = 3.0
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    """Either a named volume (`name`) or a path of the host (`host`), mounted at `target`."""
+
+    target: str
+    name: str | None = None
+    host: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """When an attempt's own end is followed by another. `most` is the number of restarts, None without end."""
+
+    mode: str = "on-failure"
+    most: int | None = None
+
+    @property
+    def always(self) -> bool:
+        """Return whether a good exit is followed by a new attempt, too."""
+        return self.mode in ("always", "unless-stopped")
+
+    def allows(self, *, exit_code: int, spent: int) -> bool:
+        """Return whether another attempt follows an own exit with `exit_code` after `spent` earlier tries."""
+        if self.mode == "no":
+            return False
+        if self.always:
+            return True
+        return exit_code != 0 and (self.most is None or spent < self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """All that one task asks for.
+
+    `image` always has a tag or digest. `memory_limit_bytes` None means no limit, `cpu_limit_milli` likewise.
+    `constraints` are the expressions as sent; `ormen.scheduler.constraints.parse` reads them. `strategy` None is
+    the cluster's. `command` replaces the image's CMD and `entrypoint` its ENTRYPOINT; None keeps the image's.
+    """
+
+    image: str
+    id: str | None = None
+    name: str | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = Resources(100, 128 * 1024**2, 0)
+    cpu_limit_milli: int | None = None
+    memory_limit_bytes: int | None = None
+    ports: tuple[PortSpec, ...] = ()
+    restart: RestartPolicy = RestartPolicy()
+    health: HealthSpec | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[str, ...] = ()
+    volumes: tuple[VolumeSpec, ...] = ()
+    pull: str = "if-missing"
+    stop_grace_s: float = 10.0
+    strategy: str | None = None
+    count: int | None = None
