@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ormen.reasons import Code, Reason
 from ormen.task import Port
@@ -188,6 +188,21 @@ class ProbeResult:
 OnProgress = Callable[[PullProgress], None]
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Stream(Protocol[T_co]):
+    """An iterator whose `close` may be called from any thread: whoever waits in it is released."""
+
+    def __iter__(self) -> Iterator[T_co]: ...
+
+    def __next__(self) -> T_co: ...
+
+    def close(self) -> None:
+        """End the stream. The iteration stops, or raises what its maker promised."""
+        ...
+
+
 class Runtime(Protocol):
     """A container engine. Every method may raise EngineDown, EngineDenied or EngineHung; all are thread-safe."""
 
@@ -233,11 +248,11 @@ class Runtime(Protocol):
         """Fetch the image; `on_progress` is called at most twice a second. Raise PullRefused, also on a stall."""
         ...
 
-    def watch(self, cluster: str, *, since: int | None = None) -> Iterator[RuntimeEvent]:
-        """Yield the cluster's events from `since` (`at_ns` of an earlier one) on; end only by raising EngineDown.
+    def watch(self, cluster: str, *, since: int | None = None) -> Stream[RuntimeEvent]:
+        """Return the stream of the cluster's events; it ends only by raising EngineDown (also when closed).
 
-        Without `since` everything that happens after the first `next` has connected is seen. Closing the
-        iterator from its own thread ends it.
+        It is connected when this returns: whatever happens afterwards is seen, and with `since` (`at_ns` of an
+        event already seen) also what happened after that event.
         """
         ...
 
@@ -253,8 +268,11 @@ class Runtime(Protocol):
         since_s: float | None = None,
         follow: bool = False,
         timestamps: bool = False,
-    ) -> Iterator[bytes]:
-        """Yield what it printed as it comes, both streams; `since_s` is seconds since the epoch. Raise ContainerGone."""
+    ) -> Stream[bytes]:
+        """Stream what it printed, both outputs, as it comes; `since_s` is seconds since the epoch.
+
+        It ends at the container's end, or when closed. Raise ContainerGone.
+        """
         ...
 
     def probe_command(self, container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
