@@ -11,13 +11,13 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ormen.local import ports
+from ormen.local.address import StoreAddress
 from ormen.local.bundled import bundled_server
 from ormen.local.failure import OUT_OF_REACH, LocalFailure
 from ormen.local.tether import tether
@@ -57,7 +57,7 @@ class RedisPlan:
 
     def answers(self, timeout_s: float = 1.0) -> bool:
         """Return whether the server takes commands: it listens, knows the password and has loaded its data."""
-        return ping("127.0.0.1", self.port, password=self.password, timeout_s=timeout_s) == "+PONG"
+        return StoreAddress("127.0.0.1", self.port, password=self.password).answer(timeout_s) == "+PONG"
 
 
 class RunningRedis:
@@ -140,28 +140,6 @@ def start(binary: ServerBinary, folder: Path | str, *, maxclients: int = 1000, t
             )
         time.sleep(0.01)
     return running
-
-
-def ping(host: str, port: int, *, password: str = "", username: str = "", timeout_s: float = 1.0) -> str:
-    """Return the server's answer to PING: ``+PONG``, or its error (``-NOAUTH …``, ``-LOADING …``), ``""`` if none.
-
-    Speaks the protocol by itself, so that a command need not load a client library to know this.
-    """
-    login = [part for part in (username, password) if part]
-    commands = ([("AUTH", *login)] if login else []) + [("PING",)]
-    try:
-        with socket.create_connection((host, port), timeout=timeout_s) as connection:
-            connection.sendall(b"".join(_encode(command) for command in commands))
-            answers = connection.makefile("r", encoding="utf-8", errors="replace")
-            lines = [answers.readline().strip() for _ in commands]
-    except OSError:
-        return ""
-    return next((line for line in lines if line.startswith("-")), lines[-1])
-
-
-def _encode(command: tuple[str, ...]) -> bytes:
-    words = [word.encode() for word in command]
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
 def _identify(path: str, *, bundled: bool = False) -> ServerBinary | None:
