@@ -1,0 +1,185 @@
+"""What the fleet carries while a list is placed: every placement counts for the next.
+
+For each class of needs (the same amounts, ports, constraints, strategy and volume) there is one list of marginal
+costs, a cost a node, infinite where the need does not fit. After a placement only the chosen node's entry changes
+(with host ports, those of all nodes on its engine), and only when the class is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any, TypeAlias
+
+from ormen.node import Resources
+from ormen.scheduler.filters import OPEN, WHERE
+from ormen.scheduler.ports import PortBook
+from ormen.scheduler.strategies import Formula, Load, Scalar, named
+from ormen.scheduler.values import Fleet, Need, engine_of
+from ormen.task import Port
+
+Costs: TypeAlias = Any
+"""A list of floats, or numpy's array of them."""
+
+_SCALAR = Scalar()
+
+
+@dataclass(slots=True)
+class Lane:
+    """One class of needs: which nodes are open to it, and what each would cost."""
+
+    need: Need
+    formula: Formula
+    open: list[bool]
+    costs: Costs
+    fitted: int
+    seen: int
+
+
+class Ledger:
+    """The fleet's amounts and ports, and the costs of every class that was asked for."""
+
+    def __init__(self, fleet: Fleet, *, vectors: bool) -> None:
+        nodes = fleet.nodes
+        self.fleet = fleet
+        self.book = PortBook(fleet)
+        self.index = {node.name: i for i, node in enumerate(nodes)}
+        self._base = fleet.base or float(max(2, len(nodes)))
+        self._vectors = vectors
+        self._lanes: dict[tuple[object, ...], Lane] = {}
+        self._where: dict[tuple[object, ...], list[bool]] = {}
+        self._changed: list[int] = []
+        self._load = Load(
+            cpu=[node.capacity.cpu_milli for node in nodes],
+            memory=[node.capacity.memory_bytes for node in nodes],
+            disk=[node.capacity.disk_bytes for node in nodes],
+            reserved_cpu=[node.reserved.cpu_milli for node in nodes],
+            reserved_memory=[node.reserved.memory_bytes for node in nodes],
+            reserved_disk=[node.reserved.disk_bytes for node in nodes],
+            busy_cpu=[node.used.cpu_milli for node in nodes],
+            busy_memory=[node.used.memory_bytes for node in nodes],
+            busy_disk=[node.used.disk_bytes for node in nodes],
+            tasks=[node.tasks for node in nodes],
+        )
+        self._mates: dict[str, list[int]] = {}
+        for i, node in enumerate(nodes):
+            self._mates.setdefault(engine_of(node), []).append(i)
+        self.lowest: Callable[[Costs, int], int] = _lowest
+        if vectors:
+            from ormen.scheduler.vectors import lowest
+
+            self.lowest = lowest
+
+    def lane(self, need: Need) -> Lane:
+        """Return the need's class with costs that are true now, for a task without a seat."""
+        strategy = need.strategy or self.fleet.strategy
+        key = (need.resources, need.ports, need.constraints, need.pinned, strategy)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = self._build(replace(need, key="", seat=None), named(strategy))
+        elif lane.seen < len(self._changed):
+            self._refresh(lane)
+        return lane
+
+    @contextmanager
+    def as_seen_by(self, need: Need, lane: Lane) -> Iterator[None]:
+        """Change the lane's costs for the time of the block to what they are for a task that has a seat."""
+        home = self.index.get(need.seat or "")
+        mates = () if home is None else self._mates[engine_of(self.fleet.nodes[home])] if need.ports else (home,)
+        general = [(i, float(lane.costs[i])) for i in mates]
+        for i in mates:
+            self._set(lane, i, self._cost(lane, need, i))
+        try:
+            yield
+        finally:
+            for i, cost in general:
+                self._set(lane, i, cost)
+
+    def take(self, need: Need, i: int) -> tuple[Port, ...]:
+        """Reserve what `need` asks on node `i`, which it fits, and return its ports. A seat is kept, not doubled."""
+        node, asked, load = self.fleet.nodes[i], need.resources, self._load
+        ports: tuple[Port, ...] = ()
+        if need.ports:
+            ports = self.book.choose(need, node)
+            self.book.give(need.key, node, ports)
+            self._changed.extend(self._mates[engine_of(node)])
+        if need.seat != node.name:
+            load.reserved_cpu[i] += asked.cpu_milli
+            load.reserved_memory[i] += asked.memory_bytes
+            load.reserved_disk[i] += asked.disk_bytes
+            load.tasks[i] += 1
+            self._changed.append(i)
+        return ports
+
+    def now(self) -> Fleet:
+        """Return the fleet with everything that was taken."""
+        nodes, load = list(self.fleet.nodes), self._load
+        for i in set(self._changed):
+            reserved = Resources(load.reserved_cpu[i], load.reserved_memory[i], load.reserved_disk[i])
+            nodes[i] = replace(nodes[i], reserved=reserved, tasks=load.tasks[i])
+        return replace(self.fleet, nodes=tuple(nodes), taken=self.book.taken())
+
+    def _build(self, need: Need, formula: Formula) -> Lane:
+        lane = Lane(need, formula, self._open(need), [], 0, len(self._changed))
+        if self._vectors:
+            from ormen.scheduler.vectors import costs
+
+            fits = lane.open
+            if need.ports:
+                fits = [here and self.book.admits(need, self.fleet.nodes[i]) for i, here in enumerate(fits)]
+            lane.costs = costs(self._load, need.resources, formula=formula, base=self._base, fits=fits)
+            lane.fitted = int((lane.costs < inf).sum())
+        else:
+            lane.costs = [self._cost(lane, need, i) for i in range(len(lane.open))]
+            lane.fitted = sum(cost < inf for cost in lane.costs)
+        return lane
+
+    def _open(self, need: Need) -> list[bool]:
+        key = (need.constraints, need.pinned)
+        if key not in self._where:
+            rules = (OPEN, *WHERE)
+            self._where[key] = [all(rule.admits(need, node) for rule in rules) for node in self.fleet.nodes]
+        return self._where[key]
+
+    def _refresh(self, lane: Lane) -> None:
+        for i in _distinct(self._changed[lane.seen :]):
+            self._set(lane, i, self._cost(lane, lane.need, i))
+        lane.seen = len(self._changed)
+
+    def _set(self, lane: Lane, i: int, cost: float) -> None:
+        lane.fitted += int(cost < inf) - int(lane.costs[i] < inf)
+        lane.costs[i] = cost
+
+    def _cost(self, lane: Lane, need: Need, i: int) -> float:
+        if not lane.open[i]:
+            return inf
+        load, asked, node = self._load, need.resources, self.fleet.nodes[i]
+        own, one = (asked, 1) if need.seat == node.name else (Resources(), 0)
+        cpu, memory = load.reserved_cpu[i] - own.cpu_milli, load.reserved_memory[i] - own.memory_bytes
+        disk = load.reserved_disk[i] - own.disk_bytes
+        if (
+            cpu + asked.cpu_milli > load.cpu[i]
+            or memory + asked.memory_bytes > load.memory[i]
+            or disk + asked.disk_bytes > load.disk[i]
+            or (need.ports and not self.book.admits(need, node))
+        ):
+            return inf
+        busy = load.busy_cpu[i], load.busy_memory[i], load.busy_disk[i]
+        whole = load.cpu[i], load.memory[i], load.disk[i]
+        there = Load(*whole, cpu, memory, disk, *busy, load.tasks[i] - one)
+        return float(lane.formula(there, asked, self._base, _SCALAR))
+
+
+def _distinct(indexes: Iterable[int]) -> Iterable[int]:
+    return dict.fromkeys(indexes)
+
+
+def _lowest(costs: list[float], start: int) -> int:
+    """Return the index of the lowest cost, of equal ones the first at or after `start`, cyclically."""
+    least = min(costs)
+    try:
+        return costs.index(least, start)
+    except ValueError:
+        return costs.index(least)

@@ -1,0 +1,155 @@
+"""What the scheduler is asked, what it looks at, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ormen.node import Node, Resources
+from ormen.reasons import Code
+from ormen.spec import PortSpec
+from ormen.task import Port
+
+Taken = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
+"""Per engine id and host port (``8080/tcp``): who holds it, as pairs (bind address, task id)."""
+
+POOL = range(20000, 30000)
+"""Host ports for specs that name none: outside the kernel's ephemeral range (32768 to 60999)."""
+
+DEFAULT_BIND = "0.0.0.0"
+"""The bind address of a node that told none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one attempt asks of a node.
+
+    `key` is the task's id. `seat` is the node that already holds this task's reservation: there its own
+    amounts count as free; its own host ports never block it. `prefer` is taken when it fits and is not in
+    `avoid`; a node of `avoid` only when no other fits. `pinned` is the only node that will do, since the named
+    `volume` is there.
+    """
+
+    key: str
+    resources: Resources = field(default_factory=Resources)
+    ports: tuple[PortSpec, ...] = ()
+    constraints: tuple[str, ...] = ()
+    strategy: str | None = None
+    prefer: str | None = None
+    avoid: frozenset[str] = frozenset()
+    pinned: str | None = None
+    seat: str | None = None
+    volume: str | None = None
+
+    def fixed_ports(self) -> tuple[PortSpec, ...]:
+        """Return the ports whose host port the spec names."""
+        return tuple(port for port in self.ports if port.host is not None)
+
+    def pool_ports(self) -> tuple[PortSpec, ...]:
+        """Return the ports that take one from the pool."""
+        return tuple(port for port in self.ports if port.host is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All known nodes, and what they share. The order of `nodes` is that in which ties are broken.
+
+    `turn` rotates ties and the pool, so that two managers do not choose alike. `binds` maps a node to the
+    address that ports without one listen on. `base` replaces the base of E-PVM's cost (None: the number of
+    nodes, as in the paper). `names` maps task ids to names, for sentences only.
+    """
+
+    nodes: Sequence[Node]
+    taken: Taken = field(default_factory=dict)
+    strategy: str = "epvm"
+    pool: range = POOL
+    turn: int = 0
+    binds: Mapping[str, str] = field(default_factory=dict)
+    base: float | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def bind(self, node: Node, port: PortSpec) -> str:
+        """Return the host address on which `port` listens on `node`."""
+        return port.bind or self.binds.get(node.name, DEFAULT_BIND)
+
+
+def engine_of(node: Node) -> str:
+    """Return what owns the node's host ports: its engine's id, or the node itself while that is unknown."""
+    return node.engine or node.name
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The choice of a node. `cost` is the strategy's, `fitted` the number of nodes that fit, `next` the runner-up."""
+
+    key: str
+    node: str
+    strategy: str
+    cost: float
+    fitted: int
+    next: tuple[tuple[str, float], ...] = ()
+    ports: tuple[Port, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member ``placement`` of a task, costs with three significant digits."""
+        return {
+            "strategy": self.strategy,
+            "cost": _shown(self.cost),
+            "fitted": self.fitted,
+            "next": [{"node": node, "cost": _shown(cost)} for node, cost in self.next],
+        }
+
+    def sentence(self) -> str:
+        """Return the sentence of ``task.placed`` after "attempt N on": ``node-1, cheapest of 3 nodes that fit``."""
+        if self.fitted == 1:
+            return f"{self.node}, the only node that fits"
+        return f"{self.node}, {_SUPERLATIVES[self.strategy]} of {self.fitted} nodes that fit"
+
+
+_SUPERLATIVES = {
+    "epvm": "cheapest",
+    "spread": "emptiest",
+    "binpack": "fullest",
+    "greedy": "least loaded",
+    "roundrobin": "next",
+}
+
+
+def _shown(cost: float) -> float:
+    return float(f"{cost:.3g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would have to become so for a blocker to go: as text of a table cell, and as JSON."""
+
+    text: str
+    document: Mapping[str, Any]
+
+
+_UNITS = {Code.FIT_MEMORY: "_bytes", Code.FIT_DISK: "_bytes", Code.FIT_CPU: "_cpu"}
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """One thing that keeps a task off one node.
+
+    `asked` and `free` are amounts (milli-cores, bytes, ports) or None; `fits_if` is None when nothing that an
+    operator does to a running node helps.
+    """
+
+    code: Code
+    sentence: str
+    asked: int | None = None
+    free: int | None = None
+    fits_if: Change | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return code, amounts with their unit in the name (``asked_bytes``, ``asked_cpu`` in cores), sentence."""
+        document: dict[str, Any] = {"code": self.code.value}
+        scale = 1000 if self.code is Code.FIT_CPU else 1
+        for name, amount in (("asked", self.asked), ("free", self.free)):
+            if amount is not None:
+                document[name + _UNITS.get(self.code, "")] = amount / scale if scale > 1 else amount
+        return {**document, "sentence": self.sentence}

@@ -1,0 +1,57 @@
+"""Columns for fleets of thousands of nodes. The only module of the scheduler that imports numpy; import it lazily."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ormen.node import Resources
+from ormen.scheduler.strategies import Amount, Formula, Load
+
+Column = NDArray[np.float64]
+
+
+class Columns:
+    """`Arithmetic` on whole columns.
+
+    Whole numbers of a column are below 2**53, so division gives what Python's gives. Powers go through Python
+    one by one: numpy has fast ones of its own, which differ in the last bit from processor to processor.
+    """
+
+    def ratio(self, part: Amount, whole: Amount) -> Amount:
+        """Return part / whole, 0 where there is no whole."""
+        return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
+
+    def larger(self, one: Amount, other: Amount) -> Amount:
+        """Return the larger of each pair."""
+        return np.maximum(one, other)
+
+    def smaller(self, one: Amount, other: Amount) -> Amount:
+        """Return the smaller of each pair."""
+        return np.minimum(one, other)
+
+    def power(self, base: float, exponent: Amount) -> Amount:
+        """Return base ** exponent by the C library's ``pow``."""
+        return np.array([base**one for one in exponent.tolist()])
+
+
+def costs(load: Load, asked: Resources, *, formula: Formula, base: float, fits: list[bool]) -> Column:
+    """Return every node's cost, infinite where `fits` is false. `load` holds lists."""
+    columns = Load(*(np.array(getattr(load, name), dtype=np.int64) for name in Load.__slots__))
+    column: Column = np.asarray(formula(columns, asked, base, Columns()), dtype=np.float64)
+    free = (
+        (asked.cpu_milli <= columns.cpu - columns.reserved_cpu)
+        & (asked.memory_bytes <= columns.memory - columns.reserved_memory)
+        & (asked.disk_bytes <= columns.disk - columns.reserved_disk)
+    )
+    column[~(free & np.array(fits, dtype=bool))] = np.inf
+    return column
+
+
+def lowest(column: Column, start: int) -> int:
+    """Return the index of the lowest cost, of equal ones the first at or after `start`, cyclically."""
+    after = start + int(column[start:].argmin())
+    if not start:
+        return after
+    before = int(column[:start].argmin())
+    return before if column[before] < column[after] else after
