@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from ormen.clock import rfc3339
-from ormen.reasons import Reason
+from ormen.reasons import Code, Reason
 
 
 class State(StrEnum):
@@ -120,7 +120,8 @@ class Task:
 
     `spec` is what the user sent, unchanged. `tries` counts the ends that spent the restart policy, `delays`
     the back-offs in a row; `seat` is the node that holds the task's reservation, also while a back-off waits.
-    `avoid` maps a node to the time until which another is preferred. `node` of a pending task is the one of
+    `restart` is the attempt that is to be
+    ended and followed by another, `restart_code` why. `avoid` maps a node to the time until which another is preferred. `node` of a pending task is the one of
     its last attempt. `revision` grows with every write.
     """
 
@@ -149,6 +150,7 @@ class Task:
     tries: int = 0
     delays: int = 0
     restart: int = 0
+    restart_code: Code | None = None
     avoid: Mapping[str, int] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     revision: int = 0

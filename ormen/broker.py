@@ -1,0 +1,109 @@
+"""Celery as both sides use it: one set of options, and the doorbells.
+
+A message is early-acknowledged, carries no orders and no result, and is never delayed by Celery: due times live in
+the store, by Redis's clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from ormen import messages
+from ormen.settings import Settings
+
+log = logging.getLogger("ormen.broker")
+
+HINTS = 20
+"""How many task names a ring carries for whoever reads the queue; the rest is a number."""
+
+
+@lru_cache(maxsize=8192)
+def queue(name: str) -> Queue:
+    """Return a queue with an exchange and a routing key of its own."""
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)
+
+
+def make_app(settings: Settings, name: str, *, queues: Sequence[str] = ()) -> Celery:
+    """Return a Celery app on the settings' Redis; a worker of it consumes `queues`. Nothing is connected yet."""
+    app = Celery(f"ormen-{name}", broker=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        enable_utc=True,
+        task_acks_late=False,
+        task_queues=[queue(item) for item in queues],
+        task_default_queue=queues[0] if queues else messages.CONTROL_QUEUE,
+        task_create_missing_queues=False,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=settings.control_events,
+        worker_send_task_events=settings.control_events,
+        task_send_sent_event=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_limit=4,
+        broker_pool_acquire_timeout=5,
+        broker_transport_options={
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+            "priority_steps": [0],
+            "client_name": f"ormen-{name}-broker".replace(" ", "-"),
+        },
+    )
+    return app
+
+
+class Ringer:
+    """Rings nodes and the control worker. A ring that cannot be sent is logged and forgotten: state is the truth."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def ring_nodes(self, nodes: Mapping[str, Sequence[str]], *, kind: str = messages.RUN) -> bool:
+        """Ring each node once, with the names of the tasks it concerns as a hint; return whether all were sent."""
+        return self._send((kind, messages.node_queue(node), _hint(names)) for node, names in nodes.items())
+
+    def ring_control(self, ids: Sequence[str]) -> bool:
+        """Ring the control worker: these tasks are due; an empty list says that room was freed."""
+        return self._send([(messages.RING, messages.CONTROL_QUEUE, list(ids))])
+
+    def prove(self, node: str) -> bool:
+        """Send a node's agent the message by which it proves that it consumes; return whether it was sent."""
+        return self._send([(messages.PROOF, messages.node_queue(node), [])])
+
+    def _send(self, rings: Iterable[tuple[str, str, list[str]]]) -> bool:
+        try:
+            with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
+                for name, target, argument in rings:
+                    self._app.send_task(
+                        name,
+                        args=[argument],
+                        task_id=str(uuid.uuid4()),
+                        queue=queue(target),
+                        producer=producer,
+                        declare=[],
+                        retry=False,
+                        argsrepr=repr(argument),
+                        kwargsrepr="{}",
+                        ignore_result=True,
+                    )
+        except (OperationalError, RedisError, OSError) as cause:
+            log.warning("a ring was not sent, the next scan does its work: %s", cause)
+            return False
+        return True
+
+
+def _hint(names: Sequence[str]) -> list[str]:
+    return list(names) if len(names) <= HINTS else [*names[:HINTS], f"and {len(names) - HINTS} more"]

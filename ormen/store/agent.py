@@ -1,0 +1,392 @@
+"""What an agent does to the store. Every verb carries (node, attempt), and late news changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+
+from ormen.errors import NodeRefused, NodeTaken
+from ormen.node import Resources
+from ormen.reasons import Code, Reason
+from ormen.settings import Settings
+from ormen.store.fleet import interval_ms
+from ormen.store.records import flat, pack_ports, task_of
+from ormen.store.redis import RedisStore, answering
+from ormen.task import Health, Port, State, Task, sources
+
+REPLY_TTL_S = 60
+"""How long an answer waits to be read after its last part."""
+
+REPLY_PARTS = 10_000
+"""How many parts of an answer Redis keeps for a slow reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCard:
+    """What a node says of itself when it joins. `facts` is anything small that the API shows by name."""
+
+    name: str
+    instance: str
+    address: str
+    status_url: str
+    engine: str
+    engine_version: str
+    os: str
+    arch: str
+    agent_version: str
+    labels: Mapping[str, str]
+    capacity: Resources
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The cluster a node has joined; `known` says whether it had been there before."""
+
+    cluster: str
+    interval_s: float
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """One sign of life. `trouble` is why the node is no good just now (ENGINE_DOWN, ENGINE_HUNG, NOT_CONSUMING …)."""
+
+    node: str
+    instance: str
+    cluster: str
+    used: Resources
+    load: float
+    pass_age_s: float = 0.0
+    consumed_age_s: float = 0.0
+    trouble: Reason | None = None
+    sent_ms: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a heartbeat, which is the second doorbell.
+
+    `known` false: this Redis knows no such node or is another cluster's; change nothing. `replaced`: another
+    instance is this node now; exit. `resync`: report a complete pass over Docker before anything is given to the node.
+    """
+
+    known: bool
+    replaced: bool
+    resync: bool
+    inbox: int
+    inbox_age_s: float
+    interval_s: float
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something a reader wants of this node: `kind` and its options."""
+
+    id: str
+    kind: str
+    task: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was in the inbox: tasks with their records as they are now, ids without a record, requests."""
+
+    tasks: tuple[Task, ...] = ()
+    gone: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An agent's news of one attempt: one transition to `target`.
+
+    `release` gives the reservation back (the container is gone or exited); without it a pending task keeps its
+    seat on the node. `spends` counts one try of the restart policy. `delay_ms` is the back-off before the next
+    attempt, `delays` the new number of back-offs in a row, `avoid_ms` how long another node is preferred.
+    `also_started` is the sentence of the start when a container ended before its start was reported.
+    """
+
+    task: str
+    node: str
+    attempt: int
+    target: State
+    reason: Reason | None = None
+    container_id: str | None = None
+    exit_code: int | None = None
+    ports: tuple[Port, ...] | None = None
+    health: Health | None = None
+    log_tail: Sequence[str] = ()
+    spends: bool = False
+    delay_ms: int = 0
+    delays: int | None = None
+    avoid_ms: int = 0
+    release: bool = False
+    also_started: str | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a report: refused when the record is another attempt's, another node's or in another state."""
+
+    accepted: bool
+    task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something worth knowing of an attempt that is no transition; None leaves a field as it is."""
+
+    task: str
+    node: str
+    attempt: int
+    event: str | None = None
+    sentence: str = ""
+    code: Code | None = None
+    detail: str | None = None
+    health: Health | None = None
+    container_id: str | None = None
+
+
+class AgentStore(RedisStore):
+    """The verbs of one agent. `on_room` is called with no lock held when somebody waits for what a verb has freed."""
+
+    def __init__(self, settings: Settings, client: Redis) -> None:
+        super().__init__(settings, client)
+        self.on_room: Callable[[Sequence[str]], None] = lambda ids: None
+
+    @answering
+    def join(self, card: NodeCard) -> Joined:
+        """Become a node. Raises NodeTaken while another engine's agent has the name, NodeRefused if not allowed."""
+        cluster = self.cluster()
+        nodes = int(self.client.hlen(self.keys.views))
+        facts = {
+            "address": card.address,
+            "status_url": card.status_url,
+            "engine_version": card.engine_version,
+            "os": card.os,
+            "arch": card.arch,
+            "agent_version": card.agent_version,
+            "labels": dict(card.labels),
+            "facts": dict(card.facts),
+        }
+        reply = self.run(
+            "join",
+            node=card.name,
+            instance=card.instance,
+            engine=card.engine,
+            facts=json.dumps(facts),
+            cpu=str(card.capacity.cpu_milli),
+            memory=str(card.capacity.memory_bytes),
+            disk=str(card.capacity.disk_bytes),
+            aliases=_aliases(card),
+            lost=str(interval_ms(nodes) * self.settings.lost_intervals),
+            text=f"{card.capacity.cpu_milli / 1000:g} cpu, Docker {card.engine_version}, at {card.address}",
+        )
+        if reply["code"] == "TAKEN":
+            age = int(reply["age"]) / 1000
+            raise NodeTaken(
+                f"the agent at {reply.get('address') or 'another host'} is {card.name}; heard {age:.1f}s ago",
+                hint="choose another --name, or stop that agent",
+            )
+        if reply["code"] == "REFUSED":
+            raise NodeRefused(
+                f"the deck does not list {card.name} among the nodes that may join",
+                hint=f"start the deck with -w …,{card.name}",
+            )
+        return Joined(cluster, interval_ms(nodes + 1) / 1000, bool(reply["known"]))
+
+    @answering
+    def heartbeat(self, beat: Heartbeat) -> Answer:
+        """Say that the node lives, and hear what it should look at."""
+        measured = {
+            "used": [beat.used.cpu_milli, beat.used.memory_bytes, beat.used.disk_bytes],
+            "pass_age_s": round(beat.pass_age_s, 3),
+            "consumed_age_s": round(beat.consumed_age_s, 3),
+            "facts": dict(beat.facts),
+            "skew_ms": beat.sent_ms - self.now_ms() if beat.sent_ms is not None else 0,
+        }
+        reply = self.run(
+            "heartbeat",
+            node=beat.node,
+            instance=beat.instance,
+            cluster=beat.cluster,
+            beat=json.dumps(measured),
+            load=str(int(beat.load * 1000)),
+            trouble=beat.trouble.code.value if beat.trouble else "-",
+            text=beat.trouble.sentence if beat.trouble else "",
+        )
+        return Answer(
+            known=bool(reply["known"]),
+            replaced=bool(reply.get("replaced")),
+            resync=bool(reply.get("resync")),
+            inbox=int(reply.get("inbox", 0)),
+            inbox_age_s=int(reply.get("age", 0)) / 1000,
+            interval_s=interval_ms(int(reply.get("nodes", 1))) / 1000,
+            now_ms=int(reply["now"]),
+        )
+
+    @answering
+    def take(self, node: str, instance: str) -> Taken:
+        """Empty the inbox, up to 100 entries, and return what was in it with the records as they are now."""
+        tasks, gone, requests = [], [], []
+        for entry, pairs, spec in self.run("take", node=node, instance=instance):
+            record = flat(pairs)
+            if entry.startswith("?"):
+                if record:
+                    requests.append(Request(entry[1:], record["kind"], record["task"], json.loads(record["options"])))
+            elif record:
+                tasks.append(task_of(entry, record, spec))
+            else:
+                gone.append(entry)
+        return Taken(tuple(tasks), tuple(gone), tuple(requests))
+
+    @answering
+    def held(self, node: str) -> list[Task]:
+        """Return every task that belongs to the node, or whose container there is not confirmed gone."""
+        ids = sorted(self.client.smembers(self.keys.node_tasks(node)))
+        return [task for task in self.read(ids).values() if task is not None]
+
+    @answering
+    def report(self, news: Report) -> Outcome:
+        """Write one transition with its event, if (node, attempt) and the state it comes from still hold."""
+        text = news.reason.sentence if news.reason else news.sentence
+        reply = self.run(
+            "report",
+            id=news.task,
+            node=news.node,
+            attempt=str(news.attempt),
+            sources=[state.value for state in sources(news.target)],
+            to=news.target.value,
+            code=news.reason.code.value if news.reason else "",
+            text=text,
+            stopped="It was stopped.",
+            log=json.dumps(list(news.log_tail)),
+            set=_fields(news),
+            release="1" if news.release else "0",
+            spends="1" if news.spends else "0",
+            delay=str(news.delay_ms),
+            **({"delays": str(news.delays)} if news.delays is not None else {}),
+            **({"avoid": str(news.avoid_ms)} if news.avoid_ms else {}),
+            **({"started": news.also_started} if news.also_started is not None else {}),
+        )
+        if reply["ring"]:
+            due = news.target is State.PENDING and news.delay_ms == 0
+            self.on_room([news.task] if due else [])
+        return Outcome(bool(reply["accepted"]), self.read([news.task])[news.task])
+
+    @answering
+    def note(self, remark: Remark) -> bool:
+        """Write an event or a detail of an attempt; return False for late news."""
+        fields: dict[str, str] = {}
+        if remark.detail is not None:
+            fields["detail"] = remark.detail
+        if remark.health is not None:
+            fields["health"] = remark.health.value
+        if remark.container_id is not None:
+            fields["cid"] = remark.container_id
+        unset = ["detail"] if remark.detail == "" else []
+        return bool(
+            self.run(
+                "note",
+                id=remark.task,
+                node=remark.node,
+                attempt=str(remark.attempt),
+                set=fields,
+                unset=unset,
+                text=remark.sentence,
+                code=remark.code.value if remark.code else "",
+                **({"event": remark.event} if remark.event else {}),
+            )
+        )
+
+    @answering
+    def adopt(self, task: Task, *, label: int, container_id: str) -> Outcome:
+        """Take over a running container of the task whose label carries attempt `label`; the higher number holds."""
+        accepted = self.run(
+            "adopt",
+            id=task.id,
+            node=task.node,
+            attempt=str(task.attempt),
+            label=str(label),
+            cid=container_id,
+            text=f"{task.container_name} was running already and is taken over",
+        )
+        return Outcome(bool(accepted), self.read([task.id])[task.id])
+
+    @answering
+    def confirm(self, task_id: str, *, node: str) -> None:
+        """Say that nothing of a task is left on this node."""
+        if self.run("confirm", id=task_id, node=node):
+            self.on_room([])
+
+    @answering
+    def seen(self, ids: Sequence[str]) -> None:
+        """Say that these scheduled tasks are in hand, also those that wait for their turn."""
+        if ids:
+            now = self.now_ms()
+            self.client.zadd(self.keys.scheduled, dict.fromkeys(ids, now), xx=True)
+
+    @answering
+    def synced(self, node: str, instance: str, *, orphans: Sequence[str]) -> None:
+        """Report a complete pass over Docker; `orphans` are containers of ours without a record, left running."""
+        if self.run("synced", node=node, instance=instance, orphans=json.dumps(list(orphans)), text=f"{node} is ready"):
+            self.on_room([])
+
+    @answering
+    def probed(self, node: str, last: Mapping[str, float]) -> None:
+        """Report how many seconds ago each task's check was last made, for the overseer."""
+        key = self.keys.probes(node)
+        now = self.now_ms()
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.delete(key)
+            if last:
+                pipe.hset(key, mapping={task: str(now - age_s * 1000) for task, age_s in last.items()})
+            pipe.execute()
+
+    @answering
+    def leave(self, node: str, instance: str) -> None:
+        """Go down on purpose: the node is not waited for."""
+        self.run("leave", node=node, instance=instance)
+
+    @answering
+    def claim(self, request: str) -> bool:
+        """Return true to the first caller only, so that a request whose ring is doubled is done once."""
+        return bool(self.client.hsetnx(self.keys.request(request), "claimed", "1"))
+
+    @answering
+    def answer(self, request: str, kind: str, data: str) -> bool:
+        """Add a part (``data``, ``end`` or ``error``) to an answer; False when nobody reads it any more."""
+        key = self.keys.reply(request)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.exists(self.keys.reader(request))
+            pipe.xadd(key, {"kind": kind, "data": data}, maxlen=REPLY_PARTS, approximate=True)
+            pipe.expire(key, REPLY_TTL_S)
+            return bool(pipe.execute()[0])
+
+
+def _fields(news: Report) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    if news.container_id is not None:
+        fields["cid"] = news.container_id
+    if news.exit_code is not None:
+        fields["exit"] = str(news.exit_code)
+    if news.ports is not None:
+        fields["ports"] = pack_ports(news.ports)
+    if news.health is not None:
+        fields["health"] = news.health.value
+    return fields
+
+
+def _aliases(card: NodeCard) -> list[str]:
+    page = card.status_url.removeprefix("http://").rstrip("/")
+    port = page.rpartition(":")[2]
+    return [card.name, page, f"localhost:{port}", f"{card.address}:{port}"]

@@ -1,0 +1,163 @@
+"""Reading and marking nodes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ormen.errors import NodeNotFound, StillRunning
+from ormen.node import Node, NodeState
+from ormen.reasons import Code, Reason
+from ormen.store.records import node_of, node_state
+from ormen.store.redis import RedisStore, answering
+from ormen.store.scripts import BATCH
+
+Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
+"""Host ports in use: engine id -> ``8080/tcp`` -> (bind address, task id) of each holder."""
+
+NATURAL = re.compile(r"(\d+)")
+
+
+def natural(name: str) -> list[Any]:
+    """Return a sort key that puts node-2 before node-10."""
+    return [int(part) if part.isdigit() else part for part in NATURAL.split(name)]
+
+
+def interval_ms(nodes: int) -> int:
+    """Return the time between an agent's heartbeats: a second, and more from 500 nodes on (500 beats a second in all)."""
+    return max(1000, nodes * 2)
+
+
+class FleetReader(RedisStore):
+    """Reads nodes, and says what a node is for."""
+
+    @answering
+    def nodes(self) -> list[Node]:
+        """Return every node with all that is known of it, in natural order of their names."""
+        return self._nodes(None)
+
+    @answering
+    def node(self, name: str) -> Node:
+        """Return one node; raises NodeNotFound."""
+        found = self._nodes(name)
+        if not found:
+            known = sorted(self.client.hkeys(self.keys.views), key=natural)
+            hint = f"the nodes are {', '.join(known[:10])}" if known else "no node has joined yet"
+            raise NodeNotFound(f'no node "{name}"', hint=hint)
+        return found[0]
+
+    def _nodes(self, only: str | None) -> list[Node]:
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.hgetall(self.keys.views)
+            pipe.hgetall(self.keys.facts)
+            pipe.zrange(self.keys.heartbeats, 0, -1, withscores=True)
+            pipe.time()
+            pipe.hget(self.keys.loops, "since")
+            views, facts, beats, clock, since = pipe.execute()
+            names = sorted((name for name in views if only in (None, name)), key=natural)
+            for name in names:
+                pipe.hmget(self.keys.node(name), "beat", "joined", "trouble", "by", "why", "marked")
+            details = pipe.execute() if names else []
+        now, heard = int(clock[0]) * 1000 + int(clock[1]) // 1000, dict(beats)
+        pace = interval_ms(len(views))
+        found = []
+        for name, (beat, joined, trouble, by, why, marked) in zip(names, details, strict=True):
+            heartbeat = int(heard.get(name, 0))
+            silent = now - max(heartbeat, int(since or 0))
+            state, code = node_state(
+                views[name],
+                silent_ms=silent if heartbeat else now,
+                suspect_ms=pace * self.settings.suspect_intervals,
+                lost_ms=pace * self.settings.lost_intervals,
+            )
+            live = {
+                "state": state,
+                "reason": _state_reason(
+                    code, age_s=(now - heartbeat) / 1000, marked=(by, why, marked), trouble=trouble
+                ),
+                "heartbeat_ms": heartbeat,
+                "age_s": (now - heartbeat) / 1000,
+                "beat": json.loads(beat) if beat else None,
+                "joined_ms": int(joined or 0),
+            }
+            found.append(node_of(name, views[name], json.loads(facts[name]), live))
+        return found
+
+    @answering
+    def node_ports(self, node: Node) -> dict[str, str]:
+        """Return the host ports held on a node's engine: ``8080/tcp`` -> name of the task."""
+        held = self.taken_ports([node.engine])[node.engine]
+        owners = {task_id for holders in held.values() for _, task_id in holders}
+        tasks = self.read(owners)
+        names = {task_id: task.name if task else task_id for task_id, task in tasks.items()}
+        nodes = {task_id: task.node if task else None for task_id, task in tasks.items()}
+        return {
+            port: names[holders[0][1]]
+            for port, holders in sorted(held.items(), key=lambda item: natural(item[0]))
+            if nodes[holders[0][1]] == node.name
+        }
+
+    @answering
+    def taken_ports(self, engines: Iterable[str]) -> Taken:
+        """Return who holds which host port of these engines."""
+        wanted = list(dict.fromkeys(engines))
+        with self.client.pipeline(transaction=False) as pipe:
+            for engine in wanted:
+                pipe.hgetall(self.keys.ports(engine))
+            rows = pipe.execute() if wanted else []
+        return {
+            engine: {
+                port: tuple((bind, owner) for bind, _, owner in (word.rpartition("=") for word in held.split()))
+                for port, held in row.items()
+            }
+            for engine, row in zip(wanted, rows, strict=True)
+        }
+
+    @answering
+    def mark_node(self, name: str, *, mode: str, by: str, why: str | None) -> Node:
+        """Make a node ``active``, ``draining`` or ``cordoned``; it stays so whatever becomes of its agent."""
+        event = {"active": "node.activated", "draining": "node.draining", "cordoned": "node.cordoned"}[mode]
+        text = f"{event.split('.')[1]} by {by}" + (f": {why}" if why else "")
+        if not self.run("mark", node=name, mode=mode, by=by, why=why or "", event=event, text=text):
+            self.node(name)
+        return self.node(name)
+
+    @answering
+    def label_node(self, name: str, labels: Mapping[str, str | None]) -> Node:
+        """Set labels over those the agent was started with; None clears one."""
+        chosen = {key: value for key, value in labels.items() if value is not None}
+        self.run("label", node=name, set=chosen, clear=[key for key, value in labels.items() if value is None])
+        return self.node(name)
+
+    @answering
+    def forget_node(self, name: str) -> None:
+        """Remove a node's record; raises StillRunning unless it is lost or holds nothing."""
+        while True:
+            ids = list(self.client.smembers(self.keys.node_tasks(name)))[:BATCH]
+            code = self.run("forget", node=name, ids=ids, text=f"{name} was removed")["code"]
+            if code == "NONE":
+                self.node(name)
+            if code == "BUSY":
+                node = self.node(name)
+                raise StillRunning(
+                    f"{name} is {node.state.value} and has {node.tasks} {'task' if node.tasks == 1 else 'tasks'}",
+                    hint=f"drain it first: ormen mast drain {name}",
+                )
+            if code != "MORE":
+                return
+
+
+def _state_reason(
+    code: Code | None, *, age_s: float, marked: tuple[Any, Any, Any], trouble: str | None
+) -> Reason | None:
+    if code is None:
+        return None
+    by, why, _ = marked
+    if code in (Code.NODE_DRAINING, Code.NODE_CORDONED):
+        word = NodeState.DRAINING if code is Code.NODE_DRAINING else NodeState.CORDONED
+        return Reason(code, f"{word.value.capitalize()} by {by or 'somebody'}" + (f": {why}." if why else "."))
+    if code in (Code.NODE_LOST, Code.NODE_SUSPECT):
+        return Reason(code, f"Its agent last spoke {age_s:.1f}s ago." if age_s < 1e9 else "Its agent went down.")
+    return Reason(code, trouble or "")

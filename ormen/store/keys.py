@@ -1,0 +1,163 @@
+"""Every key ormen keeps in Redis, and nothing else knows their names.
+
+All stand under `Settings.prefix`. The Lua scripts build the same names; `lua/common.lua` is their other half.
+
+===========================  ===========  ========================================  ==============================
+key                          type         holds                                     lives
+===========================  ===========  ========================================  ==============================
+cluster                      string       the cluster's random id                   for ever
+task:<id>                    hash         what changes of a task, and its fences    until removed and confirmed
+spec:<id>                    hash         a submission's spec as sent, and how      until its last task is removed
+                                          many tasks have it
+tasks                        sorted set   task ids by time of creation              member: until removed
+ids                          sorted set   task ids in lexical order, for prefixes   member: until removed
+names                        hash         name -> the one live task that has it     field: while it lives
+past                         sorted set   name, creation and id of ended tasks,     member: until removed
+                                          in lexical order
+pending                      sorted set   waiting tasks by the time of their next   member: while it waits
+                                          try
+scheduled                    sorted set   tasks that start, by when their agent last     member: until it runs
+                                          spoke of them
+counts                       hash         state -> number of tasks                  for ever
+node:<n>                     hash         facts, mode, instance and use of a node   until the node is removed
+nodes:view                   hash         node -> what placing needs, in one line   until the node is removed
+nodes:facts                  hash         node -> labels, address … as JSON         until the node is removed
+nodes:heartbeats             sorted set   nodes by time of their last heartbeat     until the node is removed
+node:<n>:tasks               set          tasks that may have a container there     member: until confirmed gone
+node:<n>:inbox               list         tasks whose record has changed            until the agent takes it
+node:<n>:probes              hash         task -> time of its last check            replaced with each report
+engine:<id>:ports            hash         8080/tcp -> who holds it on which bind    field: while held
+events                       stream       what happened, in order                   7 days, at most 1,000,000
+loops                        hash         loop -> time of its last success          for ever
+allowed                      string       the nodes that may join, as JSON          until the deck starts without -w
+lease:<loop>                 string       who runs a full scan just now             seconds (TTL)
+request:<id>                 hash         something asked of an agent (logs)        60 s (TTL)
+reply:<id>                   stream       the agent's answer                        60 s after its last part (TTL)
+reader:<id>                  string       somebody still reads the answer           10 s (TTL)
+===========================  ===========  ========================================  ==============================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of all keys under one prefix."""
+
+    prefix: str
+
+    @property
+    def cluster(self) -> str:
+        """Return the key of the cluster's id."""
+        return f"{self.prefix}cluster"
+
+    @property
+    def tasks(self) -> str:
+        """Return the key of all task ids by time of creation."""
+        return f"{self.prefix}tasks"
+
+    @property
+    def ids(self) -> str:
+        """Return the key of all task ids in lexical order."""
+        return f"{self.prefix}ids"
+
+    @property
+    def names(self) -> str:
+        """Return the key of the names of live tasks."""
+        return f"{self.prefix}names"
+
+    @property
+    def past(self) -> str:
+        """Return the key of the names of ended tasks."""
+        return f"{self.prefix}past"
+
+    @property
+    def pending(self) -> str:
+        """Return the key of the tasks that wait, by time of their next try."""
+        return f"{self.prefix}pending"
+
+    @property
+    def scheduled(self) -> str:
+        """Return the key of the tasks that start, by when their agent last spoke of them."""
+        return f"{self.prefix}scheduled"
+
+    @property
+    def counts(self) -> str:
+        """Return the key of the number of tasks in each state."""
+        return f"{self.prefix}counts"
+
+    @property
+    def views(self) -> str:
+        """Return the key of what placing needs of each node."""
+        return f"{self.prefix}nodes:view"
+
+    @property
+    def facts(self) -> str:
+        """Return the key of each node's facts."""
+        return f"{self.prefix}nodes:facts"
+
+    @property
+    def heartbeats(self) -> str:
+        """Return the key of the nodes by time of their last heartbeat."""
+        return f"{self.prefix}nodes:heartbeats"
+
+    @property
+    def events(self) -> str:
+        """Return the key of the event stream."""
+        return f"{self.prefix}events"
+
+    @property
+    def loops(self) -> str:
+        """Return the key of the times of the loops' last success."""
+        return f"{self.prefix}loops"
+
+    @property
+    def allowed(self) -> str:
+        """Return the key of the nodes that may join."""
+        return f"{self.prefix}allowed"
+
+    def task(self, task_id: str) -> str:
+        """Return the key of a task's record."""
+        return f"{self.prefix}task:{task_id}"
+
+    def spec(self, spec_id: str) -> str:
+        """Return the key of a submission's spec."""
+        return f"{self.prefix}spec:{spec_id}"
+
+    def node(self, name: str) -> str:
+        """Return the key of a node's own hash."""
+        return f"{self.prefix}node:{name}"
+
+    def node_tasks(self, name: str) -> str:
+        """Return the key of the tasks that may have a container on a node."""
+        return f"{self.prefix}node:{name}:tasks"
+
+    def inbox(self, name: str) -> str:
+        """Return the key of a node's inbox."""
+        return f"{self.prefix}node:{name}:inbox"
+
+    def probes(self, name: str) -> str:
+        """Return the key of when a node's agent last made each task's check."""
+        return f"{self.prefix}node:{name}:probes"
+
+    def ports(self, engine: str) -> str:
+        """Return the key of an engine's host ports."""
+        return f"{self.prefix}engine:{engine}:ports"
+
+    def lease(self, loop: str) -> str:
+        """Return the key of a loop's lease."""
+        return f"{self.prefix}lease:{loop}"
+
+    def request(self, request_id: str) -> str:
+        """Return the key of something asked of an agent."""
+        return f"{self.prefix}request:{request_id}"
+
+    def reply(self, request_id: str) -> str:
+        """Return the key of an agent's answer."""
+        return f"{self.prefix}reply:{request_id}"
+
+    def reader(self, request_id: str) -> str:
+        """Return the key that says somebody still reads the answer."""
+        return f"{self.prefix}reader:{request_id}"

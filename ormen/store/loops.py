@@ -1,0 +1,162 @@
+"""What the beat-driven loops ask of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ormen.reasons import Code
+from ormen.store.fleet import natural
+from ormen.store.manager import ManagerStore
+from ormen.store.redis import answering
+from ormen.store.scripts import BATCH
+
+AVOID_MS = 600_000
+"""How long a node that lost or stalled a task is avoided where another fits: ten minutes."""
+
+EVENTS_KEPT_MS = 7 * 24 * 3600 * 1000
+"""How long events are kept: seven days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A loop's permission to run. Times are ms of Redis's clock; `since_ms` is when liveness began to watch without a gap."""
+
+    run: bool
+    now_ms: int
+    since_ms: int
+
+
+class LoopStore(ManagerStore):
+    """Reads and verbs of the control worker."""
+
+    @answering
+    def begin(self, loop: str, *, interval_ms: int) -> Turn:
+        """Ask whether a loop may run now: not if another tick ran it less than an interval ago."""
+        reply = self.run("begin", loop=loop, interval=str(interval_ms))
+        return Turn(bool(reply["run"]), int(reply["now"]), int(reply["since"]))
+
+    @answering
+    def done(self, loop: str) -> None:
+        """Note that a loop has succeeded just now."""
+        self.client.hset(self.keys.loops, loop, self.now_ms())
+
+    @answering
+    def due(self, limit: int) -> list[str]:
+        """Return pending tasks whose next try is due, the longest waiting first."""
+        return list(self.client.zrangebyscore(self.keys.pending, "-inf", self.now_ms(), 0, limit))
+
+    @answering
+    def next_due_ms(self) -> int | None:
+        """Return when the next pending task is due, or None when nothing waits."""
+        first = self.client.zrange(self.keys.pending, 0, 0, withscores=True)
+        return int(first[0][1]) if first else None
+
+    @answering
+    def longest_waiting(self, limit: int) -> list[str]:
+        """Return pending tasks, the soonest due first, whether due or not: for when room was freed."""
+        return list(self.client.zrange(self.keys.pending, 0, limit - 1))
+
+    @answering
+    def stalled(self, *, age_ms: int, limit: int = BATCH) -> list[str]:
+        """Return scheduled tasks of which no agent has spoken for `age_ms`."""
+        return list(self.client.zrangebyscore(self.keys.scheduled, "-inf", self.now_ms() - age_ms, 0, limit))
+
+    @answering
+    def unstall(self, ids: Sequence[str], *, age_ms: int) -> list[str]:
+        """Take tasks of which no agent has spoken for `age_ms` from their node; return those that are pending again."""
+        text = f"Its node said nothing of it for {age_ms // 1000}s after it was sent there."
+        return list(self.run("stall", ids=list(ids), age=str(age_ms), avoid=str(AVOID_MS), text=text))
+
+    @answering
+    def nudge(self, node: str, task_id: str) -> bool:
+        """Put a task into its node's inbox once more; return whether the node wants a ring."""
+        first = self.client.rpush(self.keys.inbox(node), task_id) == 1
+        if first:
+            self.client.hset(self.keys.node(node), "inbox_since", self.now_ms())
+        return first
+
+    @answering
+    def troubled_for_ms(self, node: str) -> int:
+        """Return for how long a node's agent has complained of its engine or of its queue."""
+        since = self.client.hget(self.keys.node(node), "trouble_since")
+        return self.now_ms() - int(since) if since else 0
+
+    @answering
+    def lose(self, node: str, *, silent_s: float, code: Code, text: str, useless_ms: int) -> int:
+        """Take every task from a node that is silent or useless; return how many moved.
+
+        Each batch reads the ages again, so a node whose heartbeat comes meanwhile keeps the rest.
+        """
+        lost_ms = self.pace_ms() * self.settings.lost_intervals
+        ids = list(self.client.smembers(self.keys.node_tasks(node)))
+        moved = 0
+        for start in range(0, max(len(ids), 1), BATCH):
+            reply = self.run(
+                "lose",
+                node=node,
+                ids=ids[start : start + BATCH],
+                lost=str(lost_ms),
+                useless=str(useless_ms),
+                code=code.value,
+                text=text,
+                node_text=f"silent for {silent_s:.1f}s; its tasks are placed anew",
+                unseen=f"{node} is lost; the container is removed when {node} is back.",
+                avoid=str(AVOID_MS),
+            )
+            moved += int(reply["moved"])
+            if not reply["lost"]:
+                break
+        return moved
+
+    @answering
+    def show(self, node: str, state: str, *, text: str) -> bool:
+        """Tell once, as an event, that a node's derived state is now `state`; return whether it was news."""
+        key = self.keys.node(node)
+        if self.client.hget(key, "shown") == state:
+            return False
+        self.client.hset(key, "shown", state)
+        fields = dict.fromkeys(("task", "name", "attempt", "from", "to", "code"), "")
+        self.client.xadd(self.keys.events, {"type": f"node.{state}", **fields, "node": node, "text": text})
+        return True
+
+    @answering
+    def node_task_ids(self, node: str) -> list[str]:
+        """Return the ids of tasks that belong to a node or may have a container there."""
+        return sorted(self.client.smembers(self.keys.node_tasks(node)))
+
+    @answering
+    def probe_ages(self, node: str) -> dict[str, float]:
+        """Return per task when the node's agent last probed it, in ms of Redis's clock."""
+        return {task: float(at) for task, at in self.client.hgetall(self.keys.probes(node)).items()}
+
+    @answering
+    def held_by(self, node: str) -> tuple[int, int, int, int]:
+        """Return what a node's tasks hold when it is counted anew: milli-cores, bytes, bytes, tasks."""
+        ids = self.node_task_ids(node)
+        total = [0, 0, 0, 0]
+        for start in range(0, len(ids), BATCH):
+            reply = self.run("recount", node=node, ids=ids[start : start + BATCH])
+            for index, amount in enumerate(("cpu", "memory", "disk", "tasks")):
+                total[index] += int(reply[amount])
+        return total[0], total[1], total[2], total[3]
+
+    @answering
+    def trim_events(self) -> int:
+        """Forget events older than seven days; return how many went."""
+        return int(self.client.xtrim(self.keys.events, minid=str(self.now_ms() - EVENTS_KEPT_MS), approximate=True))
+
+    @answering
+    def lease(self, loop: str, *, seconds: int) -> bool:
+        """Take the lease of a full scan, to save the work of doing it twice; no correctness hangs on it."""
+        return bool(self.client.set(self.keys.lease(loop), "1", nx=True, ex=seconds))
+
+    @answering
+    def end_lease(self, loop: str) -> None:
+        """Give the lease of a full scan back."""
+        self.client.delete(self.keys.lease(loop))
+
+    @answering
+    def node_names(self) -> list[str]:
+        """Return the names of all nodes in natural order."""
+        return sorted(self.client.hkeys(self.keys.views), key=natural)

@@ -1,0 +1,57 @@
+-- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
+-- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind], placement = JSON, address, text};
+--       suspect = age in ms from which a node's heartbeat is too old.
+-- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail]; code OK, STATE, NODE, FIT or PORT.
+-- Race closed: any number of schedulers that placed on the same view; only what still fits is written.
+local function clash(engine, ports, id)
+  local key = P .. 'engine:' .. engine .. ':ports'
+  for _, p in ipairs(ports) do
+    local field = p[2] .. '/' .. p[3]
+    for bind, owner in string.gmatch(redis.call('HGET', key, field) or '', '(%S+)=(%S+)') do
+      if owner ~= id and (wild(bind) or wild(p[4]) or bind == p[4]) then return field end
+    end
+  end
+end
+
+local function hold(engine, ports, id)
+  local key = P .. 'engine:' .. engine .. ':ports'
+  for _, p in ipairs(ports) do
+    local field = p[2] .. '/' .. p[3]
+    local held = redis.call('HGET', key, field)
+    redis.call('HSET', key, field, (held and held .. ' ' or '') .. p[4] .. '=' .. id)
+  end
+end
+
+local function assign(a)
+  local t, v = load(a.id), view(a.node)
+  if t.state ~= 'pending' or t.wanted ~= 'running' then return { 'STATE', 0, t.state or 'gone' } end
+  local beat = redis.call('ZSCORE', P .. 'nodes:heartbeats', a.node)
+  if not v or v.mode ~= 'active' or v.synced ~= '1' or v.lost ~= '0' or v.trouble ~= '-' or not beat
+      or NOW - beat > tonumber(A.suspect) then return { 'NODE', 0, a.node } end
+  local cpu, memory, disk = amounts(t.need)
+  if t.seat == a.node then reserve(v, t.need, -1) end
+  if v.rcpu + cpu > v.cpu or v.rmemory + memory > v.memory or v.rdisk + disk > v.disk then return { 'FIT', 0, a.node } end
+  local ports = cjson.decode(a.ports)
+  local taken = clash(v.engine, ports, a.id)
+  if taken then return { 'PORT', 0, taken } end
+  release(t)
+  v = view(a.node)
+  reserve(v, t.need, 1)
+  put_view(a.node, v)
+  hold(v.engine, ports, a.id)
+  set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, placement = a.placement, address = a.address,
+    assigned = int(NOW), detail = 'sent to ' .. a.node })
+  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'restart', 'restart_code')
+  move(t, 'scheduled', 'task.placed', nil, a.text)
+  redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
+  if not has(cjson.decode(t.holders or '[]'), a.node) then
+    local holders = cjson.decode(t.holders or '[]')
+    holders[#holders + 1] = a.node
+    set(t, { holders = cjson.encode(holders) })
+  end
+  return { 'OK', knock(a.node, a.id), t.attempt }
+end
+
+local replies = {}
+for i, a in ipairs(A.tasks) do replies[i] = assign(a) end
+return cjson.encode(replies)

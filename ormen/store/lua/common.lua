@@ -1,0 +1,140 @@
+-- Shared by every verb: scripts.py puts this text in front of each of them.
+-- KEYS[1] is the prefix of all keys (keys.py has the table). ARGV[1] is the verb's arguments as JSON; numbers in it
+-- are strings, since cjson would round them. Every script reads, checks, and only then writes.
+local P, A = KEYS[1], cjson.decode(ARGV[1])
+local clock = redis.call('TIME')
+local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function int(n) return string.format('%.0f', n) end
+local function has(list, word) for _, w in ipairs(list) do if w == word then return true end end return false end
+
+local function load(id)
+  local flat, t = redis.call('HGETALL', P .. 'task:' .. id), { id = id }
+  for i = 1, #flat, 2 do t[flat[i]] = flat[i + 1] end
+  return t
+end
+
+local function set(t, fields)
+  for field, value in pairs(fields) do
+    t[field] = value
+    redis.call('HSET', P .. 'task:' .. t.id, field, value)
+  end
+end
+
+local function unset(t, ...)
+  for _, field in ipairs({ ... }) do t[field] = nil end
+  redis.call('HDEL', P .. 'task:' .. t.id, ...)
+end
+
+local function emit(kind, e)
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', '1000000', '*', 'type', kind, 'task', e.task or '', 'name', e.name or '',
+    'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'to', e.to or '', 'code', e.code or '', 'text', e.text or '')
+end
+
+-- Change the observed state and tell it: the one place where both happen, so that they are one write.
+local function move(t, to, kind, code, text)
+  local from = t.state
+  redis.call('HINCRBY', P .. 'counts', from, -1)
+  redis.call('HINCRBY', P .. 'counts', to, 1)
+  set(t, { state = to, rev = int((t.rev or 0) + 1) })
+  if code and code ~= '' then set(t, { code = code, text = text }) else unset(t, 'code', 'text') end
+  if to == 'pending' then
+    redis.call('ZADD', P .. 'pending', t.next, t.id)
+  else
+    redis.call('ZREM', P .. 'pending', t.id)
+    unset(t, 'next')
+  end
+  if to == 'scheduled' then redis.call('ZADD', P .. 'scheduled', NOW, t.id) else redis.call('ZREM', P .. 'scheduled', t.id) end
+  emit(kind, { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = from, to = to, code = code, text = text })
+end
+
+local VIEW = { 'mode', 'synced', 'trouble', 'lost', 'cpu', 'memory', 'disk', 'rcpu', 'rmemory', 'rdisk', 'tasks', 'load', 'engine', 'rev' }
+local function view(node)
+  local raw = redis.call('HGET', P .. 'nodes:view', node)
+  if not raw then return nil end
+  local v, i = {}, 1
+  for word in string.gmatch(raw, '%S+') do
+    v[VIEW[i]] = (i >= 5 and i <= 11) and tonumber(word) or word
+    i = i + 1
+  end
+  return v
+end
+
+local function put_view(node, v)
+  local words = {}
+  for i, name in ipairs(VIEW) do words[i] = (i >= 5 and i <= 11) and int(v[name]) or v[name] end
+  redis.call('HSET', P .. 'nodes:view', node, table.concat(words, ' '))
+end
+
+local function amounts(need)
+  local cpu, memory, disk = string.match(need, '(%d+) (%d+) (%d+)')
+  return tonumber(cpu), tonumber(memory), tonumber(disk)
+end
+
+local function reserve(v, need, sign)
+  local cpu, memory, disk = amounts(need)
+  v.rcpu, v.rmemory, v.rdisk, v.tasks = v.rcpu + sign * cpu, v.rmemory + sign * memory, v.rdisk + sign * disk, v.tasks + sign
+end
+
+-- Give back what this record holds: its seat's amounts and its host ports. Called by whatever ends an attempt.
+local function release(t)
+  if not t.seat then return end
+  local v = view(t.seat)
+  if v then
+    reserve(v, t.need, -1)
+    put_view(t.seat, v)
+    local key = P .. 'engine:' .. v.engine .. ':ports'
+    for _, p in ipairs(cjson.decode(t.ports or '[]')) do
+      local field, rest = p[2] .. '/' .. p[3], {}
+      for bind, owner in string.gmatch(redis.call('HGET', key, field) or '', '(%S+)=(%S+)') do
+        if owner ~= t.id then rest[#rest + 1] = bind .. '=' .. owner end
+      end
+      if #rest > 0 then redis.call('HSET', key, field, table.concat(rest, ' ')) else redis.call('HDEL', key, field) end
+    end
+  end
+  unset(t, 'seat')
+end
+
+-- Put a task (or a request) into a node's inbox; 1 when the inbox was empty, so that the node wants a ring.
+local function knock(node, id)
+  if redis.call('RPUSH', P .. 'node:' .. node .. ':inbox', id) > 1 then return 0 end
+  redis.call('HSET', P .. 'node:' .. node, 'inbox_since', int(NOW))
+  return 1
+end
+
+-- Keep the attempt that ends now among the last ten.
+local function close(t, code, text, log)
+  if not t.assigned then return end
+  local past = cjson.decode(t.attempts or '[]')
+  past[#past + 1] = { t.attempt, t.node, t.cid or '', t.assigned, t.started or '', int(NOW), t.exit or '', code or '', text or '', log or '[]' }
+  while #past > 10 do table.remove(past, 1) end
+  set(t, { attempts = cjson.encode(past), ended = int(NOW) })
+  unset(t, 'assigned', 'health', 'healthy', 'detail', 'restart', 'restart_code')
+end
+
+-- A task that ends gives its name free and stays findable by it.
+local function retire(t)
+  if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
+  redis.call('ZADD', P .. 'past', 0, t.name .. '\0' .. t.created .. '\0' .. t.id)
+  if not t.ended then set(t, { ended = int(NOW) }) end
+end
+
+-- Forget a task's record; its spec goes with the last task that has it.
+local function erase(t)
+  redis.call('DEL', P .. 'task:' .. t.id)
+  if redis.call('HINCRBY', P .. 'spec:' .. t.spec, 'tasks', -1) <= 0 then redis.call('DEL', P .. 'spec:' .. t.spec) end
+end
+
+-- Take a task out of every index; 'names' too, if it still holds its name.
+local function unlist(t)
+  if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
+  redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
+  redis.call('ZREM', P .. 'tasks', t.id)
+  redis.call('ZREM', P .. 'ids', t.id)
+  redis.call('ZREM', P .. 'pending', t.id)
+  redis.call('ZREM', P .. 'scheduled', t.id)
+  redis.call('HINCRBY', P .. 'counts', t.state, -1)
+end
+
+local function waiting() return redis.call('ZCARD', P .. 'pending') > 0 and 1 or 0 end
+local function wild(bind) return bind == '0.0.0.0' or bind == '::' end

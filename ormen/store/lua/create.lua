@@ -1,0 +1,32 @@
+-- Store new tasks, at most 100, all or none.
+-- ARGV: tasks = list of {id, name, spec, digest, container, need, wait}; specs = spec id -> JSON; dry = '1' to check only.
+--       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
+-- Replies: JSON {conflicts = list of [code, id, other id]} and nothing written, or {known = ids with the same content}.
+-- Race closed: two clients with the same id or name; the second sees the first's record or conflict.
+local conflicts, known, fresh = {}, {}, {}
+for _, n in ipairs(A.tasks) do
+  local held = redis.call('HMGET', P .. 'task:' .. n.id, 'digest', 'wanted')
+  if held[1] then
+    if held[1] == n.digest and held[2] ~= 'removed' then known[#known + 1] = n.id else conflicts[#conflicts + 1] = { 'ID_TAKEN', n.id, n.id } end
+  else
+    local holder = redis.call('HGET', P .. 'names', n.name)
+    if holder then conflicts[#conflicts + 1] = { 'NAME_TAKEN', n.id, holder } end
+    fresh[#fresh + 1] = n
+  end
+end
+if #conflicts > 0 then return cjson.encode({ conflicts = conflicts }) end
+if A.dry ~= '1' then
+  for _, n in ipairs(fresh) do
+    redis.call('HSET', P .. 'spec:' .. n.spec, 'json', A.specs[n.spec])
+    redis.call('HINCRBY', P .. 'spec:' .. n.spec, 'tasks', 1)
+    redis.call('HSET', P .. 'task:' .. n.id, 'name', n.name, 'spec', n.spec, 'digest', n.digest, 'container', n.container,
+      'need', n.need, 'wanted', 'running', 'state', 'pending', 'attempt', '0', 'created', int(NOW), 'next', int(NOW + n.wait), 'rev', '1')
+    redis.call('HSET', P .. 'names', n.name, n.id)
+    redis.call('ZADD', P .. 'tasks', NOW, n.id)
+    redis.call('ZADD', P .. 'ids', 0, n.id)
+    redis.call('ZADD', P .. 'pending', NOW + n.wait, n.id)
+    redis.call('HINCRBY', P .. 'counts', 'pending', 1)
+    emit('task.accepted', { task = n.id, name = n.name, attempt = '0', to = 'pending', text = n.text or '' })
+  end
+end
+return cjson.encode({ known = known })

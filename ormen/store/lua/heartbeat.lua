@@ -1,0 +1,27 @@
+-- A node lives. The answer is the second doorbell.
+-- ARGV: node, instance, cluster, beat = JSON of what it measured, load = CPU load in thousandths,
+--       trouble = reason code or '-', text.
+-- Replies: JSON {known, replaced, resync, inbox, age (ms the inbox has not been empty), nodes, now}.
+-- Nothing is written for a node that this Redis does not know, or for an instance that another has replaced.
+local key = P .. 'node:' .. A.node
+local v = redis.call('GET', P .. 'cluster') == A.cluster and view(A.node)
+if not v then return cjson.encode({ known = 0, now = int(NOW) }) end
+local h = redis.call('HMGET', key, 'instance', 'inbox_since', 'trouble')
+if h[1] ~= A.instance then return cjson.encode({ known = 1, replaced = 1, now = int(NOW) }) end
+redis.call('ZADD', P .. 'nodes:heartbeats', NOW, A.node)
+redis.call('HSET', key, 'beat', A.beat)
+local changed = v.trouble ~= A.trouble or math.abs(v.load - A.load) >= 50
+if v.trouble ~= A.trouble then
+  if A.trouble == '-' then
+    redis.call('HDEL', key, 'trouble', 'trouble_since')
+  else
+    redis.call('HSET', key, 'trouble', A.text)
+    if v.trouble == '-' then redis.call('HSET', key, 'trouble_since', int(NOW)) end
+  end
+end
+if v.lost == '1' then v.lost, v.synced, changed = '0', '0', true end
+v.trouble, v.load = A.trouble, A.load
+if changed then put_view(A.node, v) end
+local inbox = redis.call('LLEN', P .. 'node:' .. A.node .. ':inbox')
+return cjson.encode({ known = 1, replaced = 0, resync = v.synced == '1' and 0 or 1, inbox = inbox,
+  age = inbox > 0 and int(NOW - (h[2] or NOW)) or '0', nodes = redis.call('HLEN', P .. 'nodes:view'), now = int(NOW) })

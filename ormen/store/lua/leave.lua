@@ -1,0 +1,8 @@
+-- An agent goes down on purpose, with its containers: the node is silent from now on, without being waited for.
+-- ARGV: node, instance, text. Replies: 0 for an instance that was replaced.
+local v = view(A.node)
+if not v or redis.call('HGET', P .. 'node:' .. A.node, 'instance') ~= A.instance then return 0 end
+v.synced = '0'
+put_view(A.node, v)
+redis.call('ZADD', P .. 'nodes:heartbeats', 0, A.node)
+return 1

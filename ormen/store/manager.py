@@ -1,0 +1,282 @@
+"""What the deck does to the store: accept, place, stop, restart, remove, and ask an agent something."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
+from ormen.reasons import Code
+from ormen.store.fleet import FleetReader, interval_ms
+from ormen.store.records import pack_need, pack_ports
+from ormen.store.redis import answering, decoded
+from ormen.store.scripts import BATCH
+from ormen.store.tasks import TaskReader
+from ormen.node import Resources
+from ormen.task import Port, State, Task
+
+FIRST_LOOK_MS = 5000
+"""A new task is placed by the request that creates it; the loops look at it this much later, should that die."""
+
+REPLY_TTL_S = 60
+"""How long a request waits to be claimed, and an answer to be read."""
+
+READER_TTL_S = 10
+"""How long an agent goes on answering a reader that shows no sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be stored. Tasks of one submission with the same spec as sent share `spec_id`."""
+
+    id: str
+    name: str
+    spec_id: str
+    digest: str
+    container_name: str
+    need: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A task to be given to a node; `placement` is the document the API shows."""
+
+    task: str
+    node: str
+    address: str
+    ports: tuple[Port, ...]
+    placement: Mapping[str, Any]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What became of an assignment: `code` is OK, STATE, NODE, FIT or PORT; `ring` says that the node wants a ring."""
+
+    task: str
+    node: str
+    code: str
+    ring: bool
+    detail: str
+
+    @property
+    def placed(self) -> bool:
+        """Return whether the task now belongs to the node."""
+        return self.code == "OK"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a verb did to a task. `ring` are nodes that want a ring; `room` says that somebody waits for what it freed."""
+
+    state: State
+    ring: tuple[str, ...] = ()
+    room: bool = False
+    due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A part of an agent's answer: `kind` is ``data``, ``end`` or ``error``."""
+
+    id: str
+    kind: str
+    data: str
+
+
+class ManagerStore(TaskReader, FleetReader):
+    """The verbs of the API and of the loops that place."""
+
+    @answering
+    def create(self, tasks: Sequence[NewTask], specs: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+        """Store new tasks, all or none, and return the ids that were known already with the same content.
+
+        Raises IdTaken or NameTaken with `task`, the first conflict's id. Lists beyond one script's batch are
+        checked whole before anything is written; what another client takes between check and write is rolled back.
+        """
+        texts = {spec_id: json.dumps(spec, separators=(",", ":")) for spec_id, spec in specs.items()}
+        batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
+        if len(batches) > 1:
+            for batch in batches:
+                self._create(batch, texts, dry=True)
+        known: set[str] = set()
+        written: list[NewTask] = []
+        for batch in batches:
+            try:
+                known |= self._create(batch, texts, dry=False)
+            except OrmenError:
+                for task in written:
+                    if task.id not in known:
+                        self.run("remove", id=task.id, force="1", text="its list was refused")
+                raise
+            written.extend(batch)
+        return frozenset(known)
+
+    def _create(self, batch: Sequence[NewTask], texts: Mapping[str, str], *, dry: bool) -> set[str]:
+        rows = [
+            {
+                "id": task.id,
+                "name": task.name,
+                "spec": task.spec_id,
+                "digest": task.digest,
+                "container": task.container_name,
+                "need": pack_need(task.need),
+                "wait": FIRST_LOOK_MS,
+            }
+            for task in batch
+        ]
+        used = {task.spec_id for task in batch}
+        reply = self.run(
+            "create",
+            tasks=rows,
+            specs={} if dry else {spec_id: texts[spec_id] for spec_id in used},
+            dry="1" if dry else "0",
+        )
+        for code, task_id, other in reply.get("conflicts") or ():
+            raise self._conflict(code, {task.id: task.name for task in batch}[task_id], task_id, other)
+        return set(reply["known"] or ())
+
+    def _conflict(self, code: str, name: str, task_id: str, other: str) -> OrmenError:
+        holder = self.read([other])[other]
+        if code == "ID_TAKEN":
+            return IdTaken(
+                f"the id {task_id} is known with other content",
+                hint="send the same content again, or choose another id",
+                task=task_id,
+            )
+        where = f" ({holder.state.value}{f' on {holder.node}' if holder.node else ''})" if holder else ""
+        return NameTaken(
+            f"the name {name} is taken by task {other[:8]}{where}",
+            hint="choose another name, or remove that task first",
+            task=other,
+        )
+
+    @answering
+    def assign(self, assignments: Sequence[Assignment]) -> list[Assigned]:
+        """Give pending tasks to nodes; each stands or falls alone, and only what still fits is written."""
+        if not assignments:
+            return []
+        suspect = self.pace_ms() * self.settings.suspect_intervals
+        with self.client.pipeline(transaction=False) as pipe:
+            for start in range(0, len(assignments), BATCH):
+                rows = [
+                    {
+                        "id": a.task,
+                        "node": a.node,
+                        "address": a.address,
+                        "ports": pack_ports(a.ports),
+                        "placement": json.dumps(a.placement, separators=(",", ":")),
+                        "text": a.text,
+                    }
+                    for a in assignments[start : start + BATCH]
+                ]
+                self.scripts.run("assign", {"tasks": rows, "suspect": str(suspect)}, pipe=pipe)
+            replies = [row for reply in pipe.execute() for row in decoded(reply)]
+        return [
+            Assigned(a.task, a.node, code, bool(ring), str(detail))
+            for a, (code, ring, detail) in zip(assignments, replies, strict=True)
+        ]
+
+    def pace_ms(self) -> int:
+        """Return the time between an agent's heartbeats as the cluster's size asks for it."""
+        return interval_ms(int(self.client.hlen(self.keys.views)))
+
+    @answering
+    def defer(self, task_id: str, *, code: Code, sentence: str, wait_ms: int) -> bool:
+        """Note why a pending task fits nowhere and when it is looked at again; return whether the reason is new."""
+        return bool(self.run("wait", id=task_id, code=code.value, text=sentence, wait=str(wait_ms)))
+
+    @answering
+    def stop(self, task: Task) -> Changed:
+        """Want a task stopped; raises TaskNotFound if it is gone meanwhile."""
+        node = task.node or "its node"
+        reply = self.run(
+            "stop",
+            id=task.id,
+            text=f"{task.name} was stopped before it ran.",
+            asked=f"stop was asked for, on {node}",
+            unseen=f"{node} is lost; {task.name} counts as stopped, and its container is removed when {node} is back.",
+        )
+        return self._changed(task, reply, [reply["node"]] if reply.get("ring") else [])
+
+    @answering
+    def restart(self, task: Task, *, code: Code = Code.RESTARTED) -> Changed:
+        """Want a task's container ended and a new attempt; an ended task is started again."""
+        return self._again(task, "restart", code, "A restart was asked for.")
+
+    @answering
+    def retry(self, task: Task) -> Changed:
+        """Want a pending or failed task tried now."""
+        return self._again(task, "retry", Code.RESTARTED, "Another try was asked for.")
+
+    def _again(self, task: Task, verb: str, code: Code, text: str) -> Changed:
+        reply = self.run("restart", id=task.id, verb=verb, code=code.value, text=text)
+        if reply.get("taken"):
+            raise self._conflict("NAME_TAKEN", task.name, task.id, reply["taken"])
+        return self._changed(task, reply, [reply["node"]] if reply.get("ring") else [])
+
+    @answering
+    def remove(self, task: Task, *, force: bool) -> Changed:
+        """Forget a task; raises StillRunning unless it has ended or `force` is set, which stops it first."""
+        reply = self.run("remove", id=task.id, force="1" if force else "0", text=f"{task.name} was removed.")
+        if reply.get("refused"):
+            where = f" on {reply['node']}" if reply["node"] else ""
+            raise StillRunning(
+                f"{task.name} is {reply['state']}{where}; nothing was removed",
+                hint=f"stop it first, or insist: ormen rm --force {task.name}",
+                task=task.id,
+            )
+        return self._changed(task, reply, reply.get("ring") or ())
+
+    def _changed(self, task: Task, reply: Mapping[str, Any], ring: Sequence[str]) -> Changed:
+        if not reply["state"]:
+            raise TaskNotFound(f'no task "{task.name}"', near=[])
+        return Changed(State(reply["state"]), tuple(ring), bool(reply.get("room")), bool(reply.get("due")))
+
+    @answering
+    def drain(self, node: str) -> list[str]:
+        """Want every task of a draining node moved; return the names of those that were not asked before."""
+        moved: list[str] = []
+        ids = list(self.client.smembers(self.keys.node_tasks(node)))
+        for start in range(0, len(ids), BATCH):
+            reply = self.run("evict", node=node, ids=ids[start : start + BATCH], code=Code.NODE_DRAINING.value)
+            moved += reply["names"] or ()
+        return moved
+
+    @answering
+    def allow_nodes(self, names: Sequence[str] | None) -> None:
+        """Say which nodes may join, by name or host:port of their status page; None lets any."""
+        if names is None:
+            self.client.delete(self.keys.allowed)
+        else:
+            self.client.set(self.keys.allowed, json.dumps(list(names)))
+
+    @answering
+    def ask(self, task: Task, kind: str, options: Mapping[str, Any]) -> str:
+        """Ask the agent of a task's node something; return the request's id. The caller rings the node."""
+        request = uuid.uuid4().hex
+        with self.client.pipeline(transaction=True) as pipe:
+            key = self.keys.request(request)
+            pipe.hset(key, mapping={"kind": kind, "task": task.id, "options": json.dumps(dict(options))})
+            pipe.expire(key, REPLY_TTL_S)
+            pipe.set(self.keys.reader(request), "1", ex=READER_TTL_S)
+            pipe.rpush(self.keys.inbox(task.node or ""), f"?{request}")
+            pipe.hsetnx(self.keys.node(task.node or ""), "inbox_since", self.now_ms())
+            pipe.execute()
+        return request
+
+    @answering
+    def replies(self, request: str, *, after: str = "0", block_ms: int = 1000) -> list[Reply]:
+        """Return the parts of an answer after `after`, waiting for the first; says that somebody still reads."""
+        self.client.set(self.keys.reader(request), "1", ex=READER_TTL_S)
+        reply: Any = self.client.xread({self.keys.reply(request): after}, count=500, block=block_ms)
+        rows = reply[0][1] if reply else []
+        return [Reply(row_id, fields["kind"], fields["data"]) for row_id, fields in rows]
+
+    @answering
+    def hang_up(self, request: str) -> None:
+        """Say that nobody reads the answer any more."""
+        self.client.delete(self.keys.reader(request))

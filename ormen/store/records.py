@@ -1,0 +1,157 @@
+"""The packed forms: between what Redis holds and the values the rest of ormen speaks in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ormen.node import Node, NodeState, Resources
+from ormen.reasons import Code, Reason
+from ormen.spec import PortSpec
+from ormen.task import Attempt, Health, Port, State, Task, Wanted
+
+VIEW_FIELDS = 14
+
+
+def flat(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the mapping of a flat reply ``[field, value, …]``."""
+    return dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def pack_need(need: Resources) -> str:
+    """Return a reservation as the record holds it: milli-cores, bytes of memory, bytes of disk."""
+    return f"{need.cpu_milli} {need.memory_bytes} {need.disk_bytes}"
+
+
+def pack_ports(ports: Sequence[Port]) -> str:
+    """Return published ports as the record holds them."""
+    return json.dumps([port.to_list() for port in ports])
+
+
+def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
+    """Return the task of a record and its submission's spec (JSON)."""
+    attempt = int(record["attempt"])
+    return Task(
+        id=task_id,
+        name=record["name"],
+        spec=json.loads(spec) if spec else {},
+        wanted=Wanted(record["wanted"]),
+        state=State(record["state"]),
+        created_ms=int(record["created"]),
+        container_name=record["container"],
+        attempt=attempt,
+        node=record.get("node"),
+        seat=record.get("seat"),
+        health=Health(record["health"]) if "health" in record else None,
+        container_id=record.get("cid"),
+        exit_code=_number(record.get("exit")),
+        reason=_reason(record.get("code"), record.get("text")),
+        detail=record.get("detail"),
+        next_try_ms=_number(record.get("next")),
+        started_ms=_number(record.get("started")),
+        ended_ms=_number(record.get("ended")),
+        healthy_ms=_number(record.get("healthy")),
+        ports=tuple(Port(*port) for port in json.loads(record.get("ports", "[]"))),
+        address=record.get("address"),
+        placement=json.loads(record["placement"]) if "placement" in record else None,
+        tries=int(record.get("tries", 0)),
+        delays=int(record.get("delays", 0)),
+        restart=int(record.get("restart", 0)),
+        restart_code=Code(record["restart_code"]) if "restart_code" in record else None,
+        avoid={node: int(until) for node, until in json.loads(record.get("avoid", "{}")).items()},
+        attempts=_attempts(record, attempt),
+        revision=int(record.get("rev", 0)),
+    )
+
+
+def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, Any]) -> Node:
+    """Return the node of its packed view and its facts.
+
+    `live` holds what is derived when it is read: ``state``, ``reason``, ``heartbeat_ms``, ``age_s``, and from the
+    node's own hash ``beat`` (what the last heartbeat measured) and ``joined_ms`` where they were read.
+    """
+    mode, synced, trouble, lost, *numbers, load, engine, _rev = view.split()
+    cpu, memory, disk, rcpu, rmemory, rdisk, tasks = map(int, numbers)
+    beat = live.get("beat") or {}
+    labels = {key: value for key, value in {**facts["labels"], **(facts.get("set") or {})}.items() if value != ""}
+    return Node(
+        name=name,
+        state=live["state"],
+        state_reason=live.get("reason"),
+        address=facts["address"],
+        status_url=facts.get("status_url") or None,
+        engine=engine,
+        engine_version=facts["engine_version"],
+        os=facts["os"],
+        arch=facts["arch"],
+        agent_version=facts["agent_version"],
+        labels=labels,
+        capacity=Resources(cpu, memory, disk),
+        reserved=Resources(rcpu, rmemory, rdisk),
+        used=Resources(*beat.get("used", (int(load), 0, 0))),
+        tasks=tasks,
+        synced=synced == "1",
+        heartbeat_ms=live["heartbeat_ms"],
+        heartbeat_age_s=live["age_s"],
+        joined_ms=live.get("joined_ms", 0),
+        skew_ms=beat.get("skew_ms", 0),
+        facts={**facts.get("facts", {}), **beat.get("facts", {}), "load": int(load) / 1000},
+    )
+
+
+def node_state(view: str, *, silent_ms: float, suspect_ms: float, lost_ms: float) -> tuple[NodeState, Code | None]:
+    """Return a node's state as it is read: the first that holds of lost, suspect, draining, cordoned, ready."""
+    mode, synced, trouble, lost = view.split(maxsplit=4)[:4]
+    if lost == "1" or silent_ms > lost_ms:
+        return NodeState.LOST, Code.NODE_LOST
+    if trouble != "-":
+        return NodeState.SUSPECT, Code(trouble)
+    if silent_ms > suspect_ms:
+        return NodeState.SUSPECT, Code.NODE_SUSPECT
+    if mode != "active":
+        return NodeState(mode), Code.NODE_DRAINING if mode == "draining" else Code.NODE_CORDONED
+    return NodeState.READY, None
+
+
+def pool_ports(ports: Sequence[PortSpec]) -> int:
+    """Return how many of a spec's ports are to come from the pool."""
+    return sum(port.host is None for port in ports)
+
+
+def _attempts(record: Mapping[str, str], current: int) -> tuple[Attempt, ...]:
+    past = [_attempt(row) for row in json.loads(record.get("attempts", "[]"))]
+    if "assigned" in record:
+        past.append(
+            Attempt(
+                number=current,
+                node=record["node"],
+                container_id=record.get("cid"),
+                assigned_ms=int(record["assigned"]),
+                started_ms=_number(record.get("started")),
+            )
+        )
+    return tuple(past)
+
+
+def _attempt(row: Sequence[str]) -> Attempt:
+    number, node, cid, assigned, started, ended, exit_code, code, text, log = row
+    return Attempt(
+        number=int(number),
+        node=node,
+        container_id=cid or None,
+        assigned_ms=_number(assigned),
+        started_ms=_number(started),
+        ended_ms=_number(ended),
+        exit_code=_number(exit_code),
+        reason=_reason(code, text),
+        log_tail=tuple(json.loads(log)),
+    )
+
+
+def _number(raw: str | None) -> int | None:
+    return int(raw) if raw else None
+
+
+def _reason(code: str | None, text: str | None) -> Reason | None:
+    return Reason(Code(code), text or "") if code else None

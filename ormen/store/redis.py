@@ -1,0 +1,141 @@
+"""One process's way to Redis: a pool, the scripts, and foreign errors turned into ours."""
+
+from __future__ import annotations
+
+import functools
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TimeoutError,
+)
+from redis.retry import Retry
+
+from ormen.errors import StoreUnavailable
+from ormen.settings import Settings
+from ormen.store.keys import Keys
+from ormen.store.records import task_of
+from ormen.store.scripts import Scripts
+from ormen.task import Task
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def answering(method: Method) -> Method:
+    """Turn what Redis and the network throw inside a store's method into `StoreUnavailable`, with the place and remedy."""
+
+    @functools.wraps(method)
+    def wrapper(self: RedisStore, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as cause:
+            raise StoreUnavailable(
+                f"Redis at {self.place} {_complaint(cause)}", hint="running containers go on; ormen recovers by itself"
+            ) from cause
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _complaint(cause: Exception) -> str:
+    if isinstance(cause, AuthenticationError):
+        return "refuses the password"
+    if isinstance(cause, TimeoutError):
+        return "does not answer in time"
+    if isinstance(cause, BusyLoadingError):
+        return "is still loading its data"
+    if isinstance(cause, ReadOnlyError):
+        return "takes no writes: it is a replica"
+    if isinstance(cause, OutOfMemoryError):
+        return "takes no writes: its memory is used up"
+    return "refuses connections" if "refused" in str(cause).lower() else "is out of reach"
+
+
+class RedisStore:
+    """The base of every store: connection, keys and scripts. Safe to share between threads, not across a fork.
+
+    A command is never repeated by the client library: whether a write that got no answer happened is not known,
+    and each caller knows best what is safe to repeat.
+    """
+
+    def __init__(self, settings: Settings, client: Redis) -> None:
+        self.settings = settings
+        self.client = client
+        self.keys = Keys(settings.prefix)
+        self.scripts = Scripts(client, settings.prefix)
+        parts = urlsplit(settings.redis_url)
+        self.place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+
+    @classmethod
+    def connect(cls, settings: Settings, name: str = "ormen", *, timeout_s: float = 4.0) -> Self:
+        """Return a store on the settings' Redis; nothing is sent before the first call."""
+        client = Redis.from_url(
+            settings.redis_url,
+            decode_responses=True,
+            client_name=f"ormen-{name}".replace(" ", "-"),
+            socket_timeout=timeout_s,
+            socket_connect_timeout=min(timeout_s, 2.0),
+            socket_keepalive=True,
+            health_check_interval=0,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return cls(settings, client)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.client.close()
+
+    @answering
+    def ping(self) -> None:
+        """Return when Redis answers."""
+        self.client.ping()
+
+    @answering
+    def now_ms(self) -> int:
+        """Return Redis's time."""
+        seconds, micros = self.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    @answering
+    def cluster(self) -> str:
+        """Return the cluster's id, which is born with the first key: an emptied Redis is another cluster."""
+        self.client.set(self.keys.cluster, uuid.uuid4().hex, nx=True)
+        return str(self.client.get(self.keys.cluster))
+
+    @answering
+    def read(self, ids: Iterable[str]) -> dict[str, Task | None]:
+        """Return the tasks of `ids`, each with the record as it is now; None where there is no record.
+
+        A removed task whose tombstone is still there is returned, with wanted REMOVED.
+        """
+        wanted = list(ids)
+        with self.client.pipeline(transaction=False) as pipe:
+            for task_id in wanted:
+                pipe.hgetall(self.keys.task(task_id))
+            records = pipe.execute()
+            specs = list({record["spec"] for record in records if record})
+            for spec in specs:
+                pipe.hget(self.keys.spec(spec), "json")
+            texts = dict(zip(specs, pipe.execute(), strict=True)) if specs else {}
+        return {
+            task_id: task_of(task_id, record, texts[record["spec"]]) if record else None
+            for task_id, record in zip(wanted, records, strict=True)
+        }
+
+    def run(self, verb: str, /, **arguments: Any) -> Any:
+        """Run one script and return its reply; a JSON reply is decoded."""
+        return decoded(self.scripts.run(verb, arguments))
+
+
+def decoded(reply: Any) -> Any:
+    """Return a script's reply: JSON text decoded, anything else as it is."""
+    return json.loads(reply) if isinstance(reply, str) and reply[:1] in "{[" else reply

@@ -1,0 +1,62 @@
+"""The Lua scripts, one file a verb, loaded once and run by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.commands.core import Script
+
+VERBS = (
+    "adopt",
+    "assign",
+    "begin",
+    "confirm",
+    "create",
+    "evict",
+    "forget",
+    "heartbeat",
+    "join",
+    "label",
+    "leave",
+    "lose",
+    "mark",
+    "note",
+    "recount",
+    "remove",
+    "report",
+    "restart",
+    "stall",
+    "stop",
+    "synced",
+    "take",
+    "wait",
+)
+"""Every verb; a test compares the list with the files."""
+
+BATCH = 100
+"""The most records one script touches, so that no other client waits long for Redis."""
+
+
+@cache
+def source(verb: str) -> str:
+    """Return a verb's whole text: what all scripts share, then its own."""
+    folder = resources.files("ormen.store") / "lua"
+    return (folder / "common.lua").read_text() + (folder / f"{verb}.lua").read_text()
+
+
+class Scripts:
+    """All verbs on one connection pool."""
+
+    def __init__(self, client: Redis, prefix: str) -> None:
+        self._prefix = prefix
+        self._scripts: dict[str, Script] = {verb: client.register_script(source(verb)) for verb in VERBS}
+
+    def run(self, verb: str, arguments: Mapping[str, Any], *, pipe: Pipeline | None = None) -> Any:
+        """Run one verb; in a pipeline the reply comes with its execution. Numbers are handed over as strings."""
+        return self._scripts[verb](keys=[self._prefix], args=[json.dumps(arguments)], client=pipe)

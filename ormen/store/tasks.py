@@ -1,0 +1,224 @@
+"""Reading tasks and events: one, by a word, or as pages."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ormen.errors import Ambiguous, TaskNotFound
+from ormen.events import Event
+from ormen.store.redis import RedisStore, answering
+from ormen.store.scripts import BATCH
+from ormen.task import State, Task, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """What a list is narrowed to; empty members do not narrow. `labels` are ``k=v``, ``k!=v`` or ``k``."""
+
+    states: tuple[State, ...] = ()
+    node: str | None = None
+    name: str | None = None
+    labels: tuple[str, ...] = ()
+
+    def admits(self, task: Task) -> bool:
+        """Return whether the task belongs into the list."""
+        labels = task.spec.get("labels") or {}
+        return (
+            (not self.states or task.state in self.states)
+            and (self.node is None or task.node == self.node)
+            and (self.name is None or task.name == self.name)
+            and all(_label_admits(selector, labels) for selector in self.labels)
+        )
+
+
+def _label_admits(selector: str, labels: dict[str, str]) -> bool:
+    key, negated, value = selector.partition("!=")
+    if negated:
+        return labels.get(key) != value
+    key, given, value = selector.partition("=")
+    return labels.get(key) == value if given else key in labels
+
+
+class TaskReader(RedisStore):
+    """Reads tasks and events."""
+
+    def task(self, task_id: str) -> Task | None:
+        """Return the task with exactly this id, or None; a removed one is None."""
+        task = self.read([task_id])[task_id]
+        return None if task is None or task.wanted is Wanted.REMOVED else task
+
+    @answering
+    def find(self, word: str) -> Task:
+        """Return the task a word means: the live task of that name, else the newest ended one, else by id or prefix.
+
+        Raises TaskNotFound with `near` names, Ambiguous with `matches` when a prefix fits several tasks.
+        """
+        named = self._by_name(word)
+        if named is not None:
+            return named
+        prefix = word.lower()
+        ids = self.client.zrangebylex(self.keys.ids, f"[{prefix}", f"[{prefix}\xff", 0, 10) if prefix else []
+        if len(ids) == 1 or (ids and ids[0] == prefix):
+            task = self.task(ids[0])
+            if task is not None:
+                return task
+        if len(ids) > 1:
+            found = [task for task in self.read(ids).values() if task]
+            raise Ambiguous(
+                f'"{word}" fits {len(ids)} tasks' if len(ids) < 10 else f'"{word}" fits 10 tasks or more',
+                hint="give more of the id, or the name",
+                matches=[{"id": t.id, "name": t.name, "state": t.state.value, "node": t.node} for t in found],
+            )
+        near = self._near(word)
+        hint = f"did you mean {_either(near)}?" if near else None
+        raise TaskNotFound(f'no task "{word}"', hint=hint, near=near)
+
+    def _by_name(self, word: str) -> Task | None:
+        holder = self.client.hget(self.keys.names, word)
+        if holder is None:
+            past = self.client.zrevrangebylex(self.keys.past, f"({word}\x01", f"[{word}\0", 0, 1)
+            holder = past[0].rsplit("\0", 1)[1] if past else None
+        return self.task(holder) if holder else None
+
+    def _near(self, word: str) -> list[str]:
+        _, some = self.client.hscan(self.keys.names, count=1000)
+        past = self.client.zrevrange(self.keys.past, 0, 200)
+        names = sorted({*some, *(member.split("\0", 1)[0] for member in past)})
+        close = difflib.get_close_matches(word, names, n=3)
+        return close or [name for name in names if word and word in name][:3]
+
+    @answering
+    def tasks(
+        self,
+        *,
+        states: Sequence[State] = (),
+        node: str | None = None,
+        name: str | None = None,
+        labels: Sequence[str] = (),
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> tuple[list[Task], str | None]:
+        """Return a page of tasks, newest first, and the cursor of the next page or None.
+
+        A cursor names the last task of its page (``<created>:<id>``), so tasks that come or go meanwhile neither
+        repeat nor hide others. Raises ValueError for a cursor that is none.
+        """
+        wanted = TaskFilter(tuple(states), node, name, tuple(labels))
+        found: list[Task] = []
+        position = _position(cursor)
+        while len(found) <= limit:
+            members = self._older(position, max(BATCH, limit + 1))
+            if not members:
+                return found, None
+            read = self.read([member for member, _ in members])
+            for member, created in members:
+                position = (int(created), member)
+                task = read[member]
+                if task is not None and task.wanted is not Wanted.REMOVED and wanted.admits(task):
+                    found.append(task)
+                if len(found) > limit:
+                    last = found[limit - 1]
+                    return found[:limit], f"{last.created_ms}:{last.id}"
+        return found, None
+
+    def _older(self, position: tuple[int, str] | None, count: int) -> list[tuple[str, float]]:
+        """Return up to `count` members that come after `position` in the order newest first."""
+        if position is None:
+            return list(self.client.zrevrange(self.keys.tasks, 0, count - 1, withscores=True))
+        created, member = position
+        rank = self.client.zrevrank(self.keys.tasks, member)
+        if rank is not None:
+            return list(self.client.zrevrange(self.keys.tasks, rank + 1, rank + count, withscores=True))
+        rows = self.client.zrevrangebyscore(self.keys.tasks, created, "-inf", 0, count, withscores=True)
+        return [(m, s) for m, s in rows if s < created or m < member]
+
+    @answering
+    def counts(self) -> dict[State, int]:
+        """Return how many tasks are in each state."""
+        raw = self.client.hgetall(self.keys.counts)
+        return {state: int(raw.get(state.value, 0)) for state in State}
+
+    @answering
+    def waiting(self) -> int:
+        """Return how many tasks are pending."""
+        return int(self.client.zcard(self.keys.pending))
+
+    @answering
+    def loops(self) -> dict[str, int]:
+        """Return when each loop last succeeded, in ms of Redis's clock."""
+        raw = self.client.hgetall(self.keys.loops)
+        return {name: int(at) for name, at in raw.items() if ":" not in name and name != "since"}
+
+    @answering
+    def queue_lengths(self, names: Sequence[str]) -> dict[str, int]:
+        """Return how many messages wait in each Celery queue."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.llen(name)
+            return dict(zip(names, map(int, pipe.execute()), strict=True))
+
+    @answering
+    def events(
+        self,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        task: str | None = None,
+        node: str | None = None,
+        newest: bool = False,
+    ) -> list[Event]:
+        """Return events in order: those after an id (the oldest first), or with `newest` the last `limit` of all."""
+        found: list[Event] = []
+        low, high = (f"({after}" if after else "-"), "+"
+        while len(found) < limit:
+            rows: Any = (
+                self.client.xrevrange(self.keys.events, high, low, count=1000)
+                if newest
+                else self.client.xrange(self.keys.events, low, high, count=1000)
+            )
+            for event_id, fields in rows:
+                event = Event.from_fields(event_id, fields)
+                if (task is None or event.task == task) and (node is None or event.node == node):
+                    found.append(event)
+            if len(rows) < 1000:
+                break
+            low, high = (low, f"({rows[-1][0]}") if newest else (f"({rows[-1][0]}", high)
+        return found[:limit][::-1] if newest else found[:limit]
+
+    @answering
+    def follow(self, after: str, block_ms: int) -> list[Event]:
+        """Return the events after an id, waiting up to `block_ms` (under 4 s) for the first."""
+        replies: Any = self.client.xread({self.keys.events: after}, count=1000, block=block_ms)
+        rows = (
+            replies[0][1] if isinstance(replies, list) and replies else (list(replies.values())[0] if replies else [])
+        )
+        flat = (
+            rows[0]
+            if rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], (list, tuple))
+            else rows
+        )
+        return [Event.from_fields(event_id, fields) for event_id, fields in flat]
+
+    @answering
+    def edges(self) -> tuple[str | None, str]:
+        """Return the ids of the oldest event that is kept and of the newest (``0-0`` when there was none)."""
+        oldest: Any = self.client.xrange(self.keys.events, count=1)
+        newest: Any = self.client.xrevrange(self.keys.events, count=1)
+        return (oldest[0][0] if oldest else None), (newest[0][0] if newest else "0-0")
+
+
+def _position(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    created, colon, member = cursor.partition(":")
+    if not (colon and created.isdigit() and member):
+        raise ValueError(f"{json.dumps(cursor)} is no cursor of a list")
+    return int(created), member
+
+
+def _either(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
