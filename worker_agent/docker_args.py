@@ -1,0 +1,112 @@
+"""From a task's record and spec to the body of Docker's ``POST /containers/create``: values in, value out.
+
+Nothing here ever asks for privileges, and Docker's own restart policy is always ``no``: ormen restarts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ormen.spec import Spec, VolumeSpec
+from ormen.task import Port, Task
+from worker_agent.runtime import ContainerPlan
+
+CLUSTER = "ormen.cluster"
+TASK = "ormen.task"
+ATTEMPT = "ormen.attempt"
+NODE = "ormen.node"
+SPEC = "ormen.spec"
+"""The labels that say whose a container is. SPEC is `spec_hash`, and tells whether a container can be adopted."""
+
+LOG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+"""Docker's own default keeps every line for ever."""
+
+
+def plan(task: Task, spec: Spec, *, cluster: str, bind: str) -> ContainerPlan:
+    """Return the container for the task's current attempt on its current node.
+
+    `bind` is the host address for a port of the record that names none. Two plans have the same ``ormen.spec``
+    label exactly if everything that is fixed when a container is created is the same; the attempt is not part of it.
+    """
+    ports = tuple(Port(port.container, port.host, port.protocol, port.bind or bind) for port in task.ports)
+    body = _body(spec, ports)
+    ours = {
+        CLUSTER: cluster,
+        TASK: task.id,
+        ATTEMPT: str(task.attempt),
+        NODE: task.node or "",
+        SPEC: spec_hash(body),
+    }
+    return ContainerPlan(
+        name=task.container_name,
+        image=spec.image,
+        body={**body, "Labels": {**spec.labels, **ours}},
+        ports=ports,
+    )
+
+
+def spec_hash(body: Mapping[str, Any]) -> str:
+    """Return 16 hex digits of what is fixed at create: of the whole body but ormen's own labels."""
+    labels = {key: value for key, value in (body.get("Labels") or {}).items() if not key.startswith("ormen.")}
+    canonical = json.dumps({**body, "Labels": labels}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def cpu_shares(cpu_milli: int) -> int:
+    """Return the weight a reservation has when cores are short: 1,024 a core, at least the 2 that Linux demands.
+
+    The formula is Kubernetes' own. Where cores are idle a container takes more than it reserved, up to its limit.
+    """
+    return max(2, cpu_milli * 1024 // 1000)
+
+
+def _body(spec: Spec, ports: tuple[Port, ...]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": [f"{name}={value}" for name, value in spec.env.items()],
+        "Labels": dict(spec.labels),
+        "ExposedPorts": {f"{port.container}/{port.protocol}": {} for port in ports},
+        # Docker counts whole seconds; rounding down would shorten what the user granted.
+        "StopTimeout": math.ceil(spec.stop_grace_s),
+        "HostConfig": _host_config(spec, ports),
+    }
+    if spec.command is not None:
+        body["Cmd"] = list(spec.command)
+    if spec.entrypoint is not None:
+        # An ENTRYPOINT without a Cmd beside it drops the image's CMD: the engine does that by itself. An empty
+        # list would mean "the image's"; one empty string is Docker's way to say "none".
+        body["Entrypoint"] = list(spec.entrypoint) or [""]
+    return body
+
+
+def _host_config(spec: Spec, ports: tuple[Port, ...]) -> dict[str, Any]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        binding = {"HostIp": port.bind, "HostPort": str(port.host)}
+        bindings.setdefault(f"{port.container}/{port.protocol}", []).append(binding)
+    config: dict[str, Any] = {
+        "CpuShares": cpu_shares(spec.resources.cpu_milli),
+        "MemoryReservation": spec.resources.memory_bytes,
+        "PortBindings": bindings,
+        "Mounts": [_mount(volume) for volume in spec.volumes],
+        "LogConfig": LOG,
+        "RestartPolicy": {"Name": "no"},
+        "Privileged": False,
+    }
+    if spec.cpu_limit_milli is not None:
+        config["NanoCpus"] = spec.cpu_limit_milli * 1_000_000
+    if spec.memory_limit_bytes is not None:
+        config["Memory"] = spec.memory_limit_bytes
+        # MemorySwap is memory and swap together: equal means no swap.
+        config["MemorySwap"] = spec.memory_limit_bytes
+    return config
+
+
+def _mount(volume: VolumeSpec) -> dict[str, Any]:
+    # A bind as a mount is refused where the path is missing; the older form would create it, owned by root.
+    kind, source = ("volume", volume.name) if volume.name is not None else ("bind", volume.host)
+    return {"Type": kind, "Source": source, "Target": volume.target, "ReadOnly": volume.read_only}

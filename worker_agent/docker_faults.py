@@ -1,0 +1,166 @@
+"""What Docker's refusals mean, as reasons. Values in, value out.
+
+Docker has few error types: a port in use, a full disk and an unknown user are all status 500, and a missing tag,
+a wrong password and a rate limit all end a pull with 500 or with the last item of a stream of 200. Callers judge by
+status and by what they can look up; these functions read the message only where Docker gives nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ormen.reasons import Code, Reason
+from ormen.task import Port
+
+DISK_FULL = "no space left on device"
+
+_PULL_WORDS: tuple[tuple[Code, tuple[str, ...]], ...] = (
+    (Code.PULL_RATE_LIMIT, ("toomanyrequests", "too many requests", "rate limit")),
+    (Code.DISK_FULL, (DISK_FULL,)),
+    (
+        Code.PULL_ARCH,
+        ("no matching manifest", "does not match the specified platform", "cannot be used on this platform"),
+    ),
+    # Docker Hub says this for a private and for a missing repository; the sentence offers both cures.
+    (Code.PULL_NOT_FOUND, ("repository does not exist or may require",)),
+    (
+        Code.PULL_AUTH,
+        (
+            "unauthorized",
+            "authentication required",
+            "no basic auth credentials",
+            "access denied",
+            "is denied",
+            "incorrect username or password",
+            "403 forbidden",
+        ),
+    ),
+    (Code.PULL_NOT_FOUND, ("manifest unknown", "name unknown", "not found", "invalid reference format")),
+)
+"""Measured with Docker 20.10 against a registry; whatever fits none is PULL_UNREACHABLE, which is tried again."""
+
+
+def registry_of(image: str) -> str:
+    """Return the registry an image name means: its first part if that looks like a host, else docker.io."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
+
+
+def pull_refusal(image: str, message: str) -> Reason:
+    """Return why `image` could not be pulled, given the engine's message."""
+    low = message.lower()
+    code = next((code for code, words in _PULL_WORDS if any(word in low for word in words)), Code.PULL_UNREACHABLE)
+    registry = registry_of(image)
+    sentences = {
+        Code.PULL_RATE_LIMIT: f"Registry {registry} limits how often this host may pull, so {image} was not pulled;"
+        " it is tried again, or log in on this host: docker login.",
+        Code.DISK_FULL: f"The disk of this host's Docker is full, so {image} was not pulled;"
+        " free some room: docker image prune.",
+        Code.PULL_ARCH: f"Image {image} is not made for this host's processor ({_clip(message)});"
+        " use an image for it, or a constraint such as arch=arm64.",
+        Code.PULL_AUTH: f"Registry {registry} does not let this host have {image};"
+        f" log in there: docker login {registry}.",
+        Code.PULL_NOT_FOUND: f"Registry {registry} has no image {image}, or hides it from this host;"
+        " check its name and tag, or log in there.",
+        Code.PULL_UNREACHABLE: f"Registry {registry} could not be asked for {image}: {_clip(message)}.",
+    }
+    return Reason(code, sentences[code])
+
+
+def pull_stalled(image: str, *, silent_s: float, done_bytes: int, total_bytes: int) -> Reason:
+    """Return the reason of a pull that was given up because nothing came any more."""
+    far = f"{done_bytes // 10**6} of {total_bytes // 10**6} MB" if total_bytes else "nothing"
+    return Reason(
+        Code.PULL_STALLED,
+        f"The pull of {image} from {registry_of(image)} made no progress for {silent_s:.0f}s, with {far} received;"
+        " it is tried again, and what is complete is kept.",
+    )
+
+
+def image_missing(image: str) -> Reason:
+    """Return the reason of a create without its image."""
+    return Reason(Code.PULL_NOT_FOUND, f"Image {image} is not on this host; pull it there, or leave out pull: never.")
+
+
+def create_refusal(name: str, message: str) -> Reason:
+    """Return why the engine will not create container `name`."""
+    if DISK_FULL in message.lower():
+        return disk_full(name)
+    return Reason(Code.CREATE_REFUSED, f"Docker refuses to create {name}: {_clip(message)}; change the spec.")
+
+
+def name_taken(name: str, *, holder: str | None) -> Reason:
+    """Return the reason for a name that another container has; `holder` is its id."""
+    who = f"container {holder[:12]}" if holder else "a container that went away meanwhile"
+    return Reason(
+        Code.NAME_TAKEN,
+        f"The container name {name} is taken on this host by {who}; remove or rename that container.",
+    )
+
+
+def disk_full(name: str) -> Reason:
+    """Return the reason for a container that found no room."""
+    return Reason(
+        Code.DISK_FULL, f"The disk of this host's Docker is full, so {name} was not started; free some room there."
+    )
+
+
+def vanished(name: str) -> Reason:
+    """Return the reason for a container that somebody removed before it was started."""
+    return Reason(Code.INTERRUPTED, f"Container {name[:12]} was removed by somebody before it was started.")
+
+
+def start_refusal(name: str, *, exit_code: int | None, message: str) -> Reason:
+    """Return why container `name` did not start, where no port is the cause.
+
+    The engine leaves 127 (not found) or 126 (cannot be executed) as the exit code of a container whose
+    command is the fault, and 128 for everything else.
+    """
+    low = message.lower()
+    if DISK_FULL in low:
+        return disk_full(name)
+    if exit_code in (126, 127) or "executable file not found" in low:
+        what = _quoted(message)
+        cause = "is not an executable of its image" if exit_code != 126 else "cannot be executed in its image"
+        return Reason(Code.COMMAND_NOT_FOUND, f"The command {what} of {name} {cause}; correct command or entrypoint.")
+    return Reason(Code.CREATE_REFUSED, f"Docker could not start {name}: {_clip(message)}; change the spec.")
+
+
+def refused_port(ports: Sequence[Port], message: str) -> Port | None:
+    """Return the port that kept a container from starting, None if it was none.
+
+    Docker answers 500 for it, as for much else, so its message is read; the port is looked for among the
+    container's own, never parsed.
+    """
+    if not any(
+        words in message for words in ("already allocated", "address already in use", "cannot assign requested")
+    ):
+        return None
+    return next((port for port in ports if f":{port.host}" in message), ports[0] if ports else None)
+
+
+def port_in_use(port: Port, *, holder: str | None, message: str) -> Reason:
+    """Return the reason for a port that could not be bound; `holder` says by whom it is held, if that was found."""
+    if "cannot assign requested" in message:
+        return Reason(
+            Code.PORT_IN_USE,
+            f"Host port {port.host}/{port.protocol} cannot be opened on {port.bind}: this host has no such address;"
+            " bind to one of its own.",
+        )
+    return Reason(
+        Code.PORT_IN_USE,
+        f"Host port {port.host}/{port.protocol} is held {holder or 'by something else on this host'};"
+        " end that, or publish another port.",
+    )
+
+
+def _quoted(message: str) -> str:
+    # runc: exec: "name": executable file not found
+    _, found, rest = message.partition('exec: "')
+    return f'"{rest.partition(chr(34))[0]}"' if found else "(the image's own)"
+
+
+def _clip(message: str) -> str:
+    """Return one line of at most 300 characters, without the final full stop."""
+    line = " ".join(message.split()).rstrip(".")
+    return line if len(line) <= 300 else line[:299] + "…"

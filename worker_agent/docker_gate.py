@@ -1,0 +1,149 @@
+"""The one gate to the engine: requests go out with a time limit each, and silence comes back as a fault of ours."""
+
+from __future__ import annotations
+
+import errno
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ormen.reasons import Code, Reason
+from worker_agent.runtime import EngineDenied, EngineDown, EngineHung, RuntimeFault
+
+if TYPE_CHECKING:
+    from requests import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to the engine. `stream` leaves the answer's body to be read as it comes."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
+    stream: bool = False
+
+
+class Gate:
+    """Asks the engine. The session is made at the first request and anew after the engine was away.
+
+    `connect` returns docker's low-level client, which is an HTTP session with the transport to the engine.
+    So an agent can start before its engine, and an engine that was upgraded is asked for its version again.
+    """
+
+    def __init__(self, connect: Callable[[], Any], *, address: str) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self.address = address
+
+    def session(self) -> Any:
+        """Return the session; raise a fault if the engine cannot be reached."""
+        with self._lock:
+            if self._session is None:
+                try:
+                    self._session = self._connect()
+                except Exception as error:  # docker wraps whatever happened while it asked for the version
+                    raise self.fault(error, "GET /version") from error
+            return self._session
+
+    def ask(self, ask: Ask, *, timeout_s: float | None) -> Response:
+        """Return the response, whatever its status; raise EngineDown, EngineDenied or EngineHung.
+
+        `timeout_s` bounds each silence of the engine; None waits for ever, as an event stream must.
+        """
+        session = self.session()
+        url = f"{session.base_url}/v{session.api_version}{ask.path}"
+        headers = {**ask.headers, **({"Content-Type": "application/json"} if ask.body is not None else {})}
+        try:
+            answer: Response = session.request(
+                ask.method,
+                url,
+                params=dict(ask.params),
+                data=None if ask.body is None else json.dumps(ask.body),
+                headers=headers,
+                stream=ask.stream,
+                timeout=(5.0, timeout_s),
+            )
+            return answer
+        except OSError as error:  # requests' own errors are OSErrors
+            fault = self.fault(error, f"{ask.method} {ask.path}")
+            if isinstance(fault, EngineDown):
+                self.forget(session)
+            raise fault from error
+
+    def forget(self, session: object) -> None:
+        """Drop the session if it is still the one in use."""
+        with self._lock:
+            if self._session is session:
+                self._session = None
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def fault(self, error: BaseException, doing: str) -> RuntimeFault:
+        """Return our fault for what went wrong on the way to the engine."""
+        causes = _causes(error)
+        if any(getattr(cause, "errno", None) in (errno.EACCES, errno.EPERM) for cause in causes):
+            return EngineDenied(
+                Reason(
+                    Code.ENGINE_DENIED,
+                    f"This user may not use Docker at {self.address}; add it to the group docker, or run as root.",
+                )
+            )
+        if any(isinstance(cause, TimeoutError) or type(cause).__name__.endswith("ReadTimeout") for cause in causes):
+            return EngineHung(
+                Reason(
+                    Code.ENGINE_HUNG,
+                    f"Docker at {self.address} took {doing} and did not answer in time; look at its log.",
+                )
+            )
+        detail = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
+        return self.down((detail or "the connection broke").lower())
+
+    def down(self, detail: str) -> EngineDown:
+        """Return the fault of an engine that is not there."""
+        return EngineDown(
+            Reason(
+                Code.ENGINE_DOWN,
+                f"Docker does not answer at {self.address}: {detail}; start it: systemctl start docker.",
+            )
+        )
+
+    def unexpected(self, ask: Ask, answer: Response) -> EngineDown:
+        """Return the fault for an answer that no rule of ours foresees."""
+        return EngineDown(
+            Reason(
+                Code.ENGINE_DOWN,
+                f"Docker at {self.address} answered {answer.status_code} to {ask.method} {ask.path}:"
+                f" {message(answer)}.",
+            )
+        )
+
+
+def message(answer: Response) -> str:
+    """Return the engine's message of an error."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(answer.text.split())[:300]
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return the error and all beneath it: causes, contexts, and exceptions kept as arguments (urllib3 does)."""
+    found: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, BaseException) and item not in found:
+            found.append(item)
+            waiting += [item.__cause__, item.__context__, *item.args, getattr(item, "reason", None)]
+    return found

@@ -1,0 +1,57 @@
+"""Fetching an image through the engine, as long as anything moves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from worker_agent.docker_faults import pull_refusal, pull_stalled
+from worker_agent.docker_gate import Ask, Gate, message
+from worker_agent.docker_views import PullMeter
+from worker_agent.runtime import EngineHung, OnProgress, PullRefused
+
+
+class Pull:
+    """One pull. Time does not end it, only `stall_s` without progress; leaving makes the engine stop, too."""
+
+    def __init__(self, gate: Gate, image: str, *, stall_s: float) -> None:
+        self._gate = gate
+        self._image = image
+        self._stall_s = stall_s
+        self._meter = PullMeter()
+
+    def run(self, ask: Ask, on_progress: OnProgress | None) -> None:
+        """Send `ask` and follow it to its end; raise PullRefused."""
+        try:
+            with self._gate.ask(ask, timeout_s=self._stall_s) as answer:
+                if answer.status_code != 200:
+                    raise PullRefused(pull_refusal(self._image, message(answer)))
+                for line in answer.iter_lines():
+                    self._take(json.loads(line), on_progress)
+        except EngineHung as error:
+            raise self._stalled() from error
+        except OSError as error:
+            fault = self._gate.fault(error, f"the pull of {self._image}")
+            raise (self._stalled() if isinstance(fault, EngineHung) else fault) from error
+
+    def _take(self, item: Mapping[str, Any], on_progress: OnProgress | None) -> None:
+        # The status was sent long ago: a failure of the pull itself is an item of the stream.
+        if "error" in item:
+            raise PullRefused(pull_refusal(self._image, str(item["error"])))
+        self._meter.take(item)
+        if self._meter.silent_s > self._stall_s:
+            raise self._stalled()
+        if on_progress is not None and self._meter.due():
+            on_progress(self._meter.progress())
+
+    def _stalled(self) -> PullRefused:
+        so_far = self._meter.progress()
+        return PullRefused(
+            pull_stalled(
+                self._image,
+                silent_s=self._stall_s,
+                done_bytes=so_far.done_bytes,
+                total_bytes=so_far.total_bytes,
+            )
+        )

@@ -1,0 +1,291 @@
+"""The container engine is Docker. The only module that imports docker.
+
+A start is one create and one start call, nothing between: names, ports and refusals come back as the answers of these
+two. Whatever is looked up to word a refusal is looked up after it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker
+import docker.auth
+import docker.utils
+
+from ormen.reasons import Code, Reason
+from worker_agent import docker_args, docker_faults, docker_views
+from worker_agent.docker_gate import Ask, Gate, message
+from worker_agent.docker_pull import Pull
+from worker_agent.docker_streams import EngineStream, chunks, lines, read_within
+from worker_agent.holders import engine_since, holder_of
+from worker_agent.runtime import (
+    Container,
+    ContainerGone,
+    ContainerPlan,
+    Engine,
+    EngineHung,
+    ImageMissing,
+    NameInUse,
+    OnProgress,
+    PlanRefused,
+    ProbeResult,
+    RuntimeEvent,
+    StartRefused,
+)
+
+QUICK_S = 5.0
+"""For what the engine answers from memory: list, inspect, version."""
+WORK_S = 60.0
+"""For what it works on: create, start, remove; and beyond the grace of a stop."""
+STALL_S = 120.0
+"""A pull without any progress for so long is given up; a pull with progress may take for ever."""
+CONNECTIONS = 64
+"""Kept open: the agent's lanes have 52 threads, and heartbeat, sync and watcher their own."""
+WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
+
+
+class DockerRuntime:
+    """`worker_agent.runtime.Runtime` on a Docker engine; `host` None finds it as the docker command does."""
+
+    def __init__(self, host: str | None = None, *, stall_s: float = STALL_S) -> None:
+        options = _options(host)
+        self._gate = Gate(lambda: _connect(options), address=options["base_url"])
+        self._stall_s = stall_s
+        self._streams: set[EngineStream[Any]] = set()
+        self._cpus: int | None = None
+
+    def engine(self) -> Engine:
+        """Return what the engine says of itself."""
+        raw = self._get("/info")
+        self._cpus = raw["NCPU"]
+        return Engine(
+            id=raw["ID"],
+            version=raw["ServerVersion"],
+            os=raw["OSType"],
+            arch=docker_views.go_arch(raw["Architecture"]),
+            cpus=raw["NCPU"],
+            memory_bytes=raw["MemTotal"],
+            root_dir=raw["DockerRootDir"],
+            started_at=engine_since(self._gate.address),
+        )
+
+    def create(self, plan: ContainerPlan) -> str:
+        """Create the container; the engine's 409 is the answer to whether the name is free."""
+        ask = Ask("POST", "/containers/create", {"name": plan.name}, self._capped(plan.body))
+        for _ in range(3):
+            answer = self._gate.ask(ask, timeout_s=WORK_S)
+            if answer.status_code == 201:
+                return str(answer.json()["Id"])
+            if answer.status_code != 409:
+                break
+            holder = self.inspect(plan.name)
+            if holder is not None and holder.state != "removing":
+                raise NameInUse(docker_faults.name_taken(plan.name, holder=holder.id), holder)
+            if holder is not None:
+                self._wait_removed(holder.id)
+        else:
+            raise NameInUse(docker_faults.name_taken(plan.name, holder=None), None)
+        # A missing image and a missing network are both 404.
+        if answer.status_code == 404 and not self.image_present(plan.image):
+            raise ImageMissing(docker_faults.image_missing(plan.image))
+        raise PlanRefused(docker_faults.create_refusal(plan.name, message(answer)))
+
+    def start(self, container_id: str) -> None:
+        """Start a created container."""
+        answer = self._gate.ask(Ask("POST", f"/containers/{container_id}/start"), timeout_s=WORK_S)
+        if answer.status_code in (204, 304):
+            return
+        found = self.inspect(container_id)
+        if found is None:
+            raise StartRefused(docker_faults.vanished(container_id))
+        said = message(answer)
+        port = docker_faults.refused_port(found.ports, said)
+        if port is None:
+            raise StartRefused(docker_faults.start_refusal(found.name, exit_code=found.exit_code, message=said))
+        publishers = self._get("/containers/json", filters={"publish": [f"{port.host}/{port.protocol}"]})
+        holder = next((f"by container {docker_views.from_list(raw).name}" for raw in publishers), None)
+        raise StartRefused(docker_faults.port_in_use(port, holder=holder or holder_of(port), message=said))
+
+    def stop(self, container_id: str, *, grace_s: float) -> None:
+        """Stop it; the engine answers once it has exited."""
+        ask = Ask("POST", f"/containers/{container_id}/stop", {"t": math.ceil(grace_s)})
+        answer = self._gate.ask(ask, timeout_s=grace_s + WORK_S)
+        if answer.status_code not in (204, 304, 404):
+            raise self._gate.unexpected(ask, answer)
+
+    def remove(self, container_id: str) -> None:
+        """Remove it, its named and anonymous volumes excepted."""
+        ask = Ask("DELETE", f"/containers/{container_id}", {"force": "1"})
+        answer = self._gate.ask(ask, timeout_s=WORK_S)
+        if answer.status_code == 409:  # with force only: somebody else's removal is under way
+            self._wait_removed(container_id)
+        elif answer.status_code not in (204, 404):
+            raise self._gate.unexpected(ask, answer)
+
+    def inspect(self, word: str) -> Container | None:
+        """Return the container in full."""
+        ask = Ask("GET", f"/containers/{word}/json")
+        answer = self._gate.ask(ask, timeout_s=QUICK_S)
+        if answer.status_code == 404:
+            return None
+        if answer.status_code != 200:
+            raise self._gate.unexpected(ask, answer)
+        return docker_views.from_inspect(answer.json())
+
+    def containers(self, cluster: str) -> list[Container]:
+        """Return the cluster's containers from one list call."""
+        listed = self._get("/containers/json", filters={"label": [f"{docker_args.CLUSTER}={cluster}"]})
+        return [docker_views.from_list(raw) for raw in listed]
+
+    def image_present(self, image: str) -> bool:
+        """Return whether the image is on this host."""
+        ask = Ask("GET", f"/images/{image}/json")
+        answer = self._gate.ask(ask, timeout_s=QUICK_S)
+        if answer.status_code not in (200, 404):
+            raise self._gate.unexpected(ask, answer)
+        return bool(answer.status_code == 200)
+
+    def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
+        """Fetch the image, with this host's login for its registry if there is one (``docker login``)."""
+        repository, tag = docker.utils.parse_repository_tag(image)
+        login = self._login(image)
+        ask = Ask(
+            "POST",
+            "/images/create",
+            {"fromImage": repository, "tag": tag or "latest"},
+            headers={"X-Registry-Auth": login} if login else {},
+            stream=True,
+        )
+        Pull(self._gate, image, stall_s=self._stall_s).run(ask, on_progress)
+
+    def watch(self, cluster: str, *, since: int | None = None) -> EngineStream[RuntimeEvent]:
+        """Return the cluster's events; probes' exec events stay away."""
+        wanted = {"type": ["container"], "event": list(WATCHED), "label": [f"{docker_args.CLUSTER}={cluster}"]}
+        params = {"filters": json.dumps(wanted)}
+        if since is not None:
+            params["since"] = f"{since // 10**9}.{since % 10**9:09d}"
+        ask = Ask("GET", "/events", params, stream=True)
+        answer = self._gate.ask(ask, timeout_s=None)
+        if answer.status_code != 200:
+            raise self._gate.unexpected(ask, answer)
+
+        def read() -> Iterator[RuntimeEvent]:
+            for line in lines(answer):
+                event = docker_views.to_event(json.loads(line))
+                if since is None or event.at_ns > since:
+                    yield event
+            raise self._gate.down("its event stream ended")
+
+        return EngineStream(read(), answer, self._streams)
+
+    def log_tail(self, container_id: str, lines: int = 50) -> tuple[str, ...]:
+        """Return the last lines, each at most 1,000 characters."""
+        ask = Ask("GET", f"/containers/{container_id}/logs", {"stdout": 1, "stderr": 1, "tail": lines})
+        answer = self._gate.ask(ask, timeout_s=QUICK_S)
+        if answer.status_code != 200:
+            return ()
+        printed = b"".join(docker_views.frames([answer.content])).decode(errors="replace")
+        return tuple(line[:1000] for line in printed.splitlines()[-lines:])
+
+    def logs(
+        self,
+        container_id: str,
+        *,
+        tail: int | None = None,
+        since_s: float | None = None,
+        follow: bool = False,
+        timestamps: bool = False,
+    ) -> EngineStream[bytes]:
+        """Stream the log from the engine."""
+        params = {"stdout": 1, "stderr": 1, "follow": int(follow), "timestamps": int(timestamps)}
+        asked = {**params, "tail": "all" if tail is None else str(tail)}
+        if since_s is not None:
+            asked["since"] = f"{since_s:.9f}"
+        ask = Ask("GET", f"/containers/{container_id}/logs", asked, stream=True)
+        answer = self._gate.ask(ask, timeout_s=None if follow else QUICK_S)
+        if answer.status_code == 404:
+            gone = f"There is no container {container_id[:12]} on this host any more, so there is no log."
+            raise ContainerGone(Reason(Code.INTERRUPTED, gone))
+        if answer.status_code != 200:
+            raise self._gate.unexpected(ask, answer)
+        return EngineStream(docker_views.frames(chunks(answer)), answer, self._streams)
+
+    def probe_command(self, container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
+        """Run a command inside. One that outlives its time is not ended: Docker has no call for that."""
+        began = time.monotonic()
+        shown = command[0]
+
+        def result(ok: bool, sentence: str, status: int | None = None, output: str = "") -> ProbeResult:
+            took_ms = round((time.monotonic() - began) * 1000)
+            return ProbeResult(ok, sentence, Code.HEALTH_COMMAND, took_ms, status, output)
+
+        body = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
+        made = self._gate.ask(Ask("POST", f"/containers/{container_id}/exec", body=body), timeout_s=QUICK_S)
+        if made.status_code != 201:
+            return result(False, f"{shown} could not be run: {message(made)}")
+        exec_id = made.json()["Id"]
+        ask = Ask("POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": False}, stream=True)
+        left_s = max(timeout_s - (time.monotonic() - began), 0.001)
+        try:
+            printed = read_within(self._gate.ask(ask, timeout_s=left_s), left_s)
+        except (EngineHung, TimeoutError):
+            return result(False, f"{shown} did not end within {timeout_s:g}s")
+        status = self._get(f"/exec/{exec_id}/json")["ExitCode"]
+        words = f' "{printed[:80]}"' if printed and status else ""
+        return result(status == 0, f"{shown} exited with {status}{words}", status, printed)
+
+    def close(self) -> None:
+        """Let go of the connections and end every stream."""
+        for stream in list(self._streams):
+            stream.close()
+        self._gate.close()
+
+    def _get(self, path: str, filters: Mapping[str, list[str]] | None = None) -> Any:
+        ask = Ask("GET", path, {"all": "1", "filters": json.dumps(filters)} if filters else {})
+        answer = self._gate.ask(ask, timeout_s=QUICK_S)
+        if answer.status_code != 200:
+            raise self._gate.unexpected(ask, answer)
+        return answer.json()
+
+    def _login(self, image: str) -> bytes | None:
+        header: bytes | None = docker.auth.get_config_header(self._gate.session(), docker_faults.registry_of(image))
+        return header
+
+    def _capped(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the body without a CPU limit that this host's cores are below anyway: Docker refuses such a limit."""
+        config = body.get("HostConfig") or {}
+        if "NanoCpus" not in config:
+            return body
+        cpus = self._cpus if self._cpus is not None else self.engine().cpus
+        if config["NanoCpus"] <= cpus * 10**9:
+            return body
+        return {**body, "HostConfig": {key: value for key, value in config.items() if key != "NanoCpus"}}
+
+    def _wait_removed(self, container_id: str) -> None:
+        """Return when the container is gone; the engine answers 404 if it is already."""
+        ask = Ask("POST", f"/containers/{container_id}/wait", {"condition": "removed"})
+        answer = self._gate.ask(ask, timeout_s=WORK_S)
+        if answer.status_code not in (200, 404):
+            raise self._gate.unexpected(ask, answer)
+
+
+def _options(host: str | None) -> dict[str, Any]:
+    """Return where the engine is: `host`, else what DOCKER_HOST and its companions say, else the docker context."""
+    if host is not None:
+        return {"base_url": host}
+    found: dict[str, Any] = {**docker.utils.kwargs_from_env()}
+    if "base_url" not in found:
+        context = docker.ContextAPI.get_current_context()
+        found["base_url"] = (context.Host if context else None) or "unix:///var/run/docker.sock"
+    return found
+
+
+def _connect(options: Mapping[str, Any]) -> docker.APIClient:
+    client = docker.APIClient(version="auto", timeout=int(QUICK_S), max_pool_size=CONNECTIONS, **options)
+    # On a socket there is no proxy to look for; requests would read the environment at every call.
+    client.trust_env = not options["base_url"].startswith("unix")
+    return client
