@@ -1,0 +1,85 @@
+"""From one spec as sent to the resolved `Spec`: defaults filled in, units made whole numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from marshmallow import ValidationError
+
+from ormen.errors import InvalidSpec
+from ormen.node import Resources
+from ormen.spec import HealthSpec, PortSpec, RestartPolicy, Spec, VolumeSpec
+from ormen.strict import flatten
+from ormen.task_schema import TaskSchema
+
+_SCHEMA = TaskSchema()
+_DEFAULT = Spec(image="")
+_HEALTH = HealthSpec()
+
+
+def resolve(raw: Mapping[str, Any]) -> Spec:
+    """Return the spec of what was sent and stored; the same content is read once and then remembered.
+
+    Raises InvalidSpec if it is faulty after all, as a spec stored by a later version may be.
+    """
+    return _resolve_text(json.dumps(raw, separators=(",", ":")))
+
+
+@lru_cache(maxsize=4096)
+def _resolve_text(text: str) -> Spec:
+    return load(json.loads(text))
+
+
+def load(raw: object) -> Spec:
+    """Return the spec of one task's fields; raise InvalidSpec with every fault, paths beginning with the field."""
+    try:
+        found = _SCHEMA.load(raw)
+    except ValidationError as error:
+        raise InvalidSpec(tuple(flatten(error.messages))) from None
+    return _spec(found)
+
+
+def _spec(found: Mapping[str, Any]) -> Spec:
+    memory = found.get("memory")
+    ports = tuple(PortSpec(**port) for port in found.get("ports") or ())
+    mode, most = found.get("restart", (_DEFAULT.restart.mode, _DEFAULT.restart.most))
+    resources = Resources(
+        found.get("cpu", _DEFAULT.resources.cpu_milli),
+        _DEFAULT.resources.memory_bytes if memory is None else memory,
+        found.get("disk", 0),
+    )
+    same = ("image", "id", "name", "command", "entrypoint", "env", "labels", "constraints", "pull", "strategy", "count")
+    return Spec(
+        resources=resources,
+        cpu_limit_milli=found.get("cpu_limit"),
+        memory_limit_bytes=found.get("memory_limit", memory),
+        ports=ports,
+        restart=RestartPolicy(mode, most),
+        health=_health(found["health"], ports) if "health" in found else None,
+        volumes=tuple(VolumeSpec(**volume) for volume in found.get("volumes") or ()),
+        stop_grace_s=found.get("stop_grace", _DEFAULT.stop_grace_s),
+        **{key: found[key] for key in same if key in found},
+    )
+
+
+def _health(found: Mapping[str, Any], ports: Sequence[PortSpec]) -> HealthSpec:
+    http, port = found.get("http"), None
+    if http is not None and http.startswith(":"):
+        digits, slash, rest = http[1:].partition("/")
+        http, port = slash + rest, int(digits)
+    elif http is not None:
+        port = next(item.container for item in ports if item.protocol == "tcp")
+    return HealthSpec(
+        http=http,
+        port=port,
+        expect=found.get("expect", _HEALTH.expect),
+        tcp=found.get("tcp"),
+        command=found.get("command"),
+        grace_s=found.get("grace", _HEALTH.grace_s),
+        interval_s=found.get("interval", _HEALTH.interval_s),
+        timeout_s=found.get("timeout", _HEALTH.timeout_s),
+        retries=found.get("retries", _HEALTH.retries),
+    )

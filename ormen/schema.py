@@ -1,0 +1,197 @@
+"""The gate for what somebody sent: `load_submission` for a request's body, `resolve` for a spec already stored.
+
+Every fault of a body is found at once and nothing is half accepted. What was sent is kept as it is; the
+resolved `Spec` is always made from it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ormen.errors import Fault, InvalidSpec, PolicyForbids, TooLarge
+from ormen.fields import kind
+from ormen.policy import Policy
+from ormen.resolving import load, resolve
+from ormen.spec import Spec
+from ormen.task_schema import MOST_COUNT, TaskSchema
+
+__all__ = ["MOST_TASKS", "Item", "Submission", "TaskSchema", "default_name", "load_submission", "resolve"]
+
+MOST_TASKS = 1000
+"""Tasks of one submission, after `count`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One task to be stored: `raw` is the spec as sent, shared by the copies of a `count`.
+
+    `spec` has the item's own id and name. `digest` is the same for the same content: defaults and units
+    resolved, the name included if one was sent, the id and `count` left out.
+    """
+
+    id: str
+    name: str
+    raw: Mapping[str, Any]
+    spec: Spec
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The tasks of one request, in order; `is_list` says whether the answer is a list."""
+
+    items: tuple[Item, ...]
+    is_list: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """One spec of a body and the id of its first, or only, task. `path` leads to the spec."""
+
+    path: tuple[int, ...]
+    raw: Mapping[str, Any]
+    spec: Spec
+    id: str
+
+    def ids(self) -> list[str]:
+        if self.spec.count is None:
+            return [self.id]
+        parent = uuid.UUID(self.id)
+        return [str(uuid.uuid5(parent, str(number))) for number in range(1, self.spec.count + 1)]
+
+    def names(self, *, digits: int = 4) -> list[str]:
+        first = self.spec.name or default_name(self.spec.image, self.id, digits=digits)
+        if self.spec.count is None:
+            return [first]
+        return [f"{first}-{number}" for number in range(1, self.spec.count + 1)]
+
+
+def load_submission(body: object, *, policy: Policy, new_id: Callable[[], str]) -> Submission:
+    """Return the tasks of a body: one spec, or a list of them.
+
+    `new_id` makes an id for each spec that has none. Raises InvalidSpec with every fault, whose paths begin
+    with the index in a list and with the field in a single spec; TooLarge for more than 1,000 tasks;
+    PolicyForbids, when nothing else is wrong, for host paths that the policy does not allow.
+    """
+    listed = isinstance(body, list)
+    raws: Sequence[object] = body if isinstance(body, list) else (body,)
+    _refuse_too_many(raws)
+    specs, faults = _read_all(raws, listed=listed)
+    if listed and not raws:
+        faults.append(Fault((), "REQUIRED", "the list holds no task"))
+    if faults:
+        raise InvalidSpec(faults)
+    _refuse_forbidden(specs, policy, listed=listed)
+    families = [
+        _Family((index,) if listed else (), raw, spec, spec.id or new_id())
+        for index, (raw, spec) in enumerate(zip(raws, specs, strict=True))
+        if isinstance(raw, Mapping)  # every raw is one, or it had a fault
+    ]
+    if faults := list(_faults_of_doubles(families)):
+        raise InvalidSpec(faults)
+    return Submission(tuple(_items(families)), is_list=listed or specs[0].count is not None)
+
+
+def default_name(image: str, task_id: str, *, digits: int = 4) -> str:
+    """Return the name of a task that was given none: ``nginx-4d1c``, from the image and the id's first digits."""
+    last = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return f"{last[:40]}-{task_id.replace('-', '')[:digits]}"
+
+
+def _refuse_too_many(raws: Sequence[object]) -> None:
+    counts = [raw.get("count") if isinstance(raw, Mapping) else None for raw in raws]
+    # A single count beyond the most is a fault of that field and is named as one.
+    total = sum(
+        count if isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= MOST_COUNT else 1
+        for count in counts
+    )
+    if total > MOST_TASKS:
+        sentence = f"{total} tasks in one request; the most is {MOST_TASKS}"
+        raise TooLarge(sentence, hint="send several requests", tasks=total, most=MOST_TASKS)
+
+
+def _read_all(raws: Sequence[object], *, listed: bool) -> tuple[list[Spec], list[Fault]]:
+    specs: list[Spec] = []
+    faults: list[Fault] = []
+    # Tasks of a list often differ in their names only: what is else the same is read once.
+    known: dict[str, Spec] = {}
+    for index, raw in enumerate(raws):
+        try:
+            specs.append(_read_known(raw, known))
+        except InvalidSpec as error:
+            faults += (replace(fault, path=(index, *fault.path) if listed else fault.path) for fault in error.faults)
+    return specs, faults
+
+
+def _read_known(raw: object, known: dict[str, Spec]) -> Spec:
+    if not isinstance(raw, Mapping):
+        detail = f"a task is an object, or a list of objects, not {kind(raw)}"
+        raise InvalidSpec([Fault((), "WRONG_TYPE", detail)])
+    try:
+        key = json.dumps({name: value for name, value in raw.items() if name not in ("id", "name")})
+    except (TypeError, ValueError, RecursionError):
+        return load(raw)
+    alike = known.get(key)
+    if alike is None or alike.count is not None:
+        # Faults are never remembered, and with a count the length of the name matters.
+        known[key] = load(raw)
+        return known[key]
+    own = load({name: raw[name] for name in ("id", "name", "image") if name in raw})
+    return replace(alike, id=own.id, name=own.name)
+
+
+def _refuse_forbidden(specs: Sequence[Spec], policy: Policy, *, listed: bool) -> None:
+    refused: dict[str, str] = {}
+    for index, spec in enumerate(specs):
+        for place, volume in enumerate(spec.volumes):
+            if volume.host is not None and not policy.allows_host_path(volume.host):
+                refused[(f"/{index}" if listed else "") + f"/volumes/{place}/host"] = volume.host
+    if not refused:
+        return
+    paths = list(dict.fromkeys(refused.values()))
+    named = "the host path " + paths[0] if len(paths) == 1 else "the host paths " + ", ".join(paths[:10])
+    more = f" and {len(paths) - 10} more" if len(paths) > 10 else ""
+    raise PolicyForbids(
+        f"policy forbids {named}{more} ({policy.host_path_rule})",
+        hint="an admin sets the rules on the deck; a named volume needs none",
+        pointers=list(refused),
+    )
+
+
+def _faults_of_doubles(families: Sequence[_Family]) -> Iterator[Fault]:
+    """Yield a fault for each spec whose id or name an earlier spec of the body has."""
+    ids: dict[str, tuple[int, ...]] = {}
+    names: dict[str, tuple[int, ...]] = {}
+    for family in families:
+        given = family.names() if family.spec.name else []
+        for field, values, seen in (("id", family.ids(), ids), ("name", given, names)):
+            double = next((value for value in values if value in seen), None)
+            if double is not None:
+                detail = f"{double} is also the {field} of task {seen[double][0]} of this list"
+                yield Fault((*family.path, field), "DUPLICATE", detail, family.raw.get(field))
+            seen.update((value, family.path) for value in values if value not in seen)
+
+
+def _items(families: Sequence[_Family]) -> Iterator[Item]:
+    """Yield the tasks; a default name that the body already holds gets more digits of its id."""
+    taken = {name for family in families if family.spec.name for name in family.names()}
+    for family in families:
+        names = family.names()
+        if not family.spec.name:
+            digits = next((some for some in (4, 8, 16) if not taken.intersection(family.names(digits=some))), 22)
+            names = family.names(digits=digits)
+            taken.update(names)
+        content = _content(family.spec)
+        for task_id, name in zip(family.ids(), names, strict=True):
+            # A default name follows from image and id, so it adds nothing to the content.
+            digest = hashlib.sha256((content + (name if family.spec.name else "")).encode()).hexdigest()
+            yield Item(task_id, name, family.raw, replace(family.spec, id=task_id, name=name), digest)
+
+
+def _content(spec: Spec) -> str:
+    return json.dumps(asdict(replace(spec, id=None, name=None, count=None)), sort_keys=True, separators=(",", ":"))
