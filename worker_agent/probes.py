@@ -29,7 +29,7 @@ class RunsCommands(Protocol):
 def check(health: HealthSpec, container: Container, runtime: RunsCommands) -> ProbeResult:
     """Return what the check says; `health.timeout_s` bounds all of it, a server that drips included.
 
-    Redirects are not followed. A check that cannot be made is a failed one; only EngineDown and EngineDenied are raised.
+    Redirects are not followed. A check that cannot be made has failed; only EngineDown and EngineDenied are raised.
     """
     if health.command is not None:
         try:

@@ -1,0 +1,160 @@
+"""A container engine in memory that keeps the page in `worker_agent.runtime`, so that a fleet can be simulated."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from ormen.reasons import Code, Reason
+from worker_agent.docker_faults import create_refusal, image_missing, name_taken, pull_refusal, vanished
+from worker_agent.fake_engine import MIB, Behaviour, FakeEngine, Pace
+from worker_agent.fake_streams import FakeStream
+from worker_agent.runtime import (
+    Container,
+    ContainerGone,
+    ContainerPlan,
+    Engine,
+    ImageMissing,
+    NameInUse,
+    OnProgress,
+    PlanRefused,
+    ProbeResult,
+    PullProgress,
+    PullRefused,
+    RuntimeEvent,
+    StartRefused,
+    Stream,
+)
+
+__all__ = ["Behaviour", "FakeRuntime", "Pace"]
+
+
+class FakeRuntime(FakeEngine):
+    """`worker_agent.runtime.Runtime` in memory; `FakeEngine` has what happens to it from outside."""
+
+    def engine(self) -> Engine:
+        """Return what the engine says of itself."""
+        self.begin("engine")
+        return dataclasses.replace(self.behaviour.engine, started_at=f"start {self.generation}")
+
+    def create(self, plan: ContainerPlan) -> str:
+        """Create the entry; names are unique."""
+        self.begin("create", self.behaviour.pace.create_s)
+        limit = plan.body.get("HostConfig", {}).get("Memory")
+        if limit is not None and limit < 6 * MIB:
+            raise PlanRefused(create_refusal(plan.name, "Minimum memory limit allowed is 6MB"))
+        with self.lock:
+            holder = self.find(plan.name)
+            if holder is not None:
+                raise NameInUse(name_taken(plan.name, holder=holder.id), holder)
+            if self.behaviour.images is not None and plan.image not in self.behaviour.images:
+                raise ImageMissing(image_missing(plan.image))
+            return self.add(plan).id
+
+    def start(self, container_id: str) -> None:
+        """Let it run, unless another running container has one of its host ports."""
+        self.begin("start", self.behaviour.pace.start_s)
+        with self.lock:
+            found = self.find(container_id)
+            if found is None:
+                raise StartRefused(vanished(container_id))
+            if not found.running:
+                self.check_ports(found)
+                self.run(found)
+
+    def stop(self, container_id: str, *, grace_s: float) -> None:
+        """Send SIGTERM, which every fake program heeds; without any grace it is killed."""
+        self.begin("stop", min(self.behaviour.pace.stop_s, grace_s))
+        with self.lock:
+            found = self.find(container_id)
+            if found is not None and found.running:
+                self.halt(found, 15 if grace_s else 9)
+                self.tell(found, "stop")
+
+    def remove(self, container_id: str) -> None:
+        """Drop the entry."""
+        self.begin("remove")
+        with self.lock:
+            found = self.find(container_id)
+            if found is not None and found.running:
+                self.halt(found, 9)
+            if found is not None:
+                self.drop(found)
+
+    def inspect(self, word: str) -> Container | None:
+        """Return the entry."""
+        self.begin("inspect")
+        with self.lock:
+            return self.find(word)
+
+    def containers(self, cluster: str) -> list[Container]:
+        """Return the cluster's entries, with as little as Docker's list shows."""
+        self.begin("containers")
+        with self.lock:
+            ours = [item for item in self.table.values() if item.cluster == cluster]
+        return [
+            dataclasses.replace(item, started_ms=None, finished_ms=None, pid=None, oom_killed=False) for item in ours
+        ]
+
+    def image_present(self, image: str) -> bool:
+        """Return whether a create would find the image."""
+        self.begin("image_present")
+        return self.behaviour.images is None or image in self.behaviour.images
+
+    def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
+        """Make the image present; tells of 10 MB once."""
+        took_s = self.begin("pull", self.behaviour.pace.pull_s)
+        if self.behaviour.remote is not None and image not in self.behaviour.remote:
+            raise PullRefused(pull_refusal(image, "manifest unknown"))
+        if on_progress is not None:
+            on_progress(PullProgress(10**7, 10**7, 10**7 / max(took_s, 0.001)))
+        if self.behaviour.images is not None:
+            self.behaviour.images.add(image)
+
+    def watch(self, cluster: str, *, since: int | None = None) -> Stream[RuntimeEvent]:
+        """Return the stream of what happens."""
+        self.begin("watch")
+        return self.journal.watch(cluster, since, closed=self.gone("its event stream was closed"))
+
+    def log_tail(self, container_id: str, lines: int = 50) -> tuple[str, ...]:
+        """Return the last lines that `say` was given."""
+        self.begin("log_tail")
+        with self.lock:
+            printed = b"".join(self.printed.get(container_id, ())).decode(errors="replace")
+        return tuple(printed.splitlines()[-lines:])
+
+    def logs(
+        self,
+        container_id: str,
+        *,
+        tail: int | None = None,
+        since_s: float | None = None,
+        follow: bool = False,
+        timestamps: bool = False,
+    ) -> Stream[bytes]:
+        """Stream the lines that `say` was given; their times are not kept, so the other options change nothing."""
+        self.begin("logs")
+        with self.lock:
+            found, printed = self.find(container_id), self.printed.get(container_id)
+        if found is None or printed is None:
+            raise ContainerGone(Reason(Code.INTERRUPTED, f"There is no container {container_id[:12]} any more."))
+        first = 0 if tail is None else max(0, len(printed) - tail)
+
+        def more(at: int) -> tuple[Sequence[bytes], bool]:
+            now = self.find(container_id)
+            return printed[first + at :], not follow or now is None or not now.running
+
+        return FakeStream(self.journal.changed, more)
+
+    def probe_command(self, container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
+        """Return what `answer_command` was told, else that it exited with 0."""
+        self.begin("probe_command")
+        with self.lock:
+            found = self.find(container_id)
+            if found is None or not found.running:
+                return ProbeResult(False, f"{command[0]} could not be run: it does not run", Code.HEALTH_COMMAND)
+            return self.command_result(found.id, command[0])
+
+    def close(self) -> None:
+        """End every stream that waits for events."""
+        self.journal.cut(self.gone("it was closed"))
