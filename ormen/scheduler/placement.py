@@ -82,6 +82,8 @@ def _choose(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> Choice | No
 
 def _cheapest(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> int:
     costs = lane.costs
+    if not need.avoid:
+        return ledger.lowest(costs, turn)
     avoided = [(i, float(costs[i])) for name in need.avoid if (i := ledger.index.get(name)) is not None]
     for i, _ in avoided:
         costs[i] = inf

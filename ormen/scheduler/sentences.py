@@ -261,8 +261,12 @@ def _unmet(constraint: Constraint, nodes: Sequence[Node]) -> Finding:
     if not near:
         told = "" if key == "node" else f"; {key} is {listed([value for value, _ in known], link='or', noun='others')}"
         return Finding(Code.CONSTRAINT, f"{what}{told}.", notes=notes, fixes=_rerun(f"{key}={known[0][0]}"))
-    meant = near[0] if key == "node" else f"{key}={near[0]} ({listed(holders[near[0]])})"
+    meant = near[0] if key == "node" else f"{key}={near[0]} ({_names(holders[near[0]])})"
     return Finding(Code.CONSTRAINT, f"{what}; did you mean {meant}?", notes=notes, fixes=_rerun(f"{key}={near[0]}"))
+
+
+def _names(nodes: Sequence[str]) -> str:
+    return ", ".join(nodes) if len(nodes) <= 3 else counted(len(nodes), "node")
 
 
 def _unlabelled(constraint: Constraint, nodes: Sequence[Node]) -> Finding:

@@ -97,17 +97,19 @@ def epvm(load: Load, asked: Resources, base: float, math: Arithmetic) -> Amount:
         after = math.smaller(math.ratio(carried + extra, whole), MOST)
         return math.power(base, after) - math.power(base, before)
 
-    def carried(reserved: Amount, busy: Amount, whole: Amount) -> Amount:
-        return math.larger(reserved, math.smaller(busy, whole))
-
-    cost = marginal(carried(load.reserved_cpu, load.busy_cpu, load.cpu), asked.cpu_milli, load.cpu)
+    cost = marginal(_carried(load.reserved_cpu, load.busy_cpu, load.cpu, math), asked.cpu_milli, load.cpu)
     if asked.memory_bytes:
-        memory = carried(load.reserved_memory, load.busy_memory, load.memory)
+        memory = _carried(load.reserved_memory, load.busy_memory, load.memory, math)
         cost = cost + marginal(memory, asked.memory_bytes, load.memory)
     if asked.disk_bytes:
-        disk = carried(load.reserved_disk, load.busy_disk, load.disk)
+        disk = _carried(load.reserved_disk, load.busy_disk, load.disk, math)
         cost = cost + marginal(disk, asked.disk_bytes, load.disk)
     return cost + marginal(load.tasks, 1, load.tasks * 0 + JOBS)
+
+
+def _carried(reserved: Amount, busy: Amount, whole: Amount, math: Arithmetic) -> Amount:
+    """Return what counts as carried: reserved or really used, of that at most what the node has."""
+    return math.larger(reserved, math.smaller(busy, whole))
 
 
 def spread(load: Load, asked: Resources, base: float, math: Arithmetic) -> Amount:
@@ -124,7 +126,7 @@ def binpack(load: Load, asked: Resources, base: float, math: Arithmetic) -> Amou
 
 def greedy(load: Load, asked: Resources, base: float, math: Arithmetic) -> Amount:
     """Return the cpu load the node would have, of what is reserved or really used, whichever is more."""
-    carried = math.larger(load.reserved_cpu, math.smaller(load.busy_cpu, load.cpu))
+    carried = _carried(load.reserved_cpu, load.busy_cpu, load.cpu, math)
     return math.ratio(carried + asked.cpu_milli, load.cpu)
 
 
