@@ -84,6 +84,11 @@ def tail(path: Path, *, offset: int = 0, most_bytes: int = 16384) -> list[str]:
         return []
 
 
+def last_words(path: Path, *, offset: int = 0) -> tuple[str, ...]:
+    """Return the last five lines that say something."""
+    return tuple(line.rstrip() for line in tail(path, offset=offset) if line.strip())[-5:]
+
+
 def rotate(path: Path, *, largest: int = LARGEST) -> bool:
     """Move a log that has grown too large to ``.1`` (and so on) and empty it; return whether it was.
 

@@ -25,6 +25,9 @@ from typing import Any
 from ormen.local.failure import TAKEN, LocalFailure
 from ormen.local.processes import identity
 
+MARK = "ORMEN_RUN"
+"""The variable by which every process of a run, and whatever those start, can be told from others."""
+
 
 def default_folder(env: Mapping[str, str]) -> Path:
     """Return the user's state folder for ormen (XDG_STATE_HOME, by default ``~/.local/state``)."""
@@ -49,6 +52,11 @@ class Process:
     def of(cls, pid: int) -> Process:
         """Return the process that has this pid now."""
         return cls(pid, identity(pid))
+
+    @property
+    def mark(self) -> str:
+        """Return what no other process was, or will be, called."""
+        return f"{self.pid}:{self.identity}"
 
     @property
     def alive(self) -> bool:

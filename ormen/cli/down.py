@@ -1,0 +1,146 @@
+"""`ormen down`: take a cluster on this machine down, also one whose `up` was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from ormen.cli.drawing import Screen, screen
+from ormen.cli.errors import ended
+from ormen.cli.options import Command, common, option, session_of
+from ormen.cli.render import cluster as screens
+from ormen.cli.session import Session, is_terminal
+from ormen.local.detach import show_end
+from ormen.local.failure import FAILED, WRONG_USE, LocalFailure
+from ormen.local.leftovers import clear_leftovers
+from ormen.local.logs import Follower
+from ormen.local.stage import Failure, Result
+from ormen.local.state import Run, StateFolder, default_folder, shown
+
+LONGEST_S = 240.0
+"""How long `up` may take to go down: its containers' graces, then its own parts."""
+
+
+@click.command(
+    cls=Command,
+    usage=("[OPTIONS]",),
+    help="Stop the cluster of this machine with its containers, and keep its state:\normen up starts its tasks again.",
+    examples=("ormen down", "ormen down --keep-containers", "ormen down --purge -y"),
+)
+@option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where its state is kept  [~/.local/state/ormen]",
+)
+@option("--keep-containers", is_flag=True, help="Leave the containers running")
+@option("--purge", is_flag=True, help="Then forget everything: tasks, events, logs")
+@option("-y", "--yes", is_flag=True, help="Do not ask back")
+@common
+@click.pass_context
+def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purge: bool, yes: bool) -> None:
+    """Stop the cluster of this machine and keep its state."""
+    session = session_of(ctx)
+    chosen = state_dir or Path(os.environ.get("ORMEN_STATE_DIR") or default_folder(os.environ))
+    folder = StateFolder(chosen.absolute())
+    drawn = screen(session)
+    try:
+        if purge:
+            _ask(folder, yes=yes)
+        bring_down(folder, drawn, keep_containers=keep_containers)
+        if purge:
+            _forget(folder)
+            drawn.tell(Result(f"Forgotten: {shown(folder.path)}."))
+    except LocalFailure as error:
+        code = _show(session, drawn, error)
+    else:
+        code = 0
+    finally:
+        drawn.close()
+    if code:
+        ended(code)
+
+
+def bring_down(folder: StateFolder, drawn: Screen, *, keep_containers: bool) -> None:
+    """Ask the `up` of this folder to go down and show what it tells; clean up if there is none any more."""
+    if not folder.path.is_dir():
+        drawn.tell(Result(f"Nothing runs from {shown(folder.path)}: there is no such folder."))
+        return
+    if folder.try_take():
+        try:
+            drawn.tell(Result(_clear(folder)))
+        finally:
+            folder.release()
+        return
+    run = folder.read()
+    if run is None or not run.up.alive:
+        raise LocalFailure(
+            f"the cluster of {shown(folder.path)} is just starting or ending",
+            hint="repeat the command in a moment",
+            exit_code=FAILED,
+        )
+    follower = Follower(folder.progress, offset=folder.progress.stat().st_size)
+    os.kill(run.up.pid, signal.SIGUSR2 if keep_containers else signal.SIGTERM)
+    _await_end(run, drawn, follower)
+
+
+def _await_end(run: Run, drawn: Screen, follower: Follower) -> None:
+    deadline = time.monotonic() + LONGEST_S
+    while run.up.alive:
+        show_end(follower, drawn)
+        drawn.tick()
+        time.sleep(0.1)
+        if time.monotonic() > deadline:
+            raise LocalFailure(
+                f"the cluster is not down after {LONGEST_S:.0f}s; pid {run.up.pid} still runs",
+                hint=f"kill -9 {run.up.pid}, then ormen down again: the containers run on",
+                exit_code=FAILED,
+            )
+    show_end(follower, drawn)
+
+
+def _clear(folder: StateFolder) -> str:
+    """End what a killed `up` may have left, and say what was done."""
+    run = folder.read()
+    if run is None:
+        return f"Nothing runs from {shown(folder.path)}."
+    ended_now = clear_leftovers(run)
+    folder.clear()
+    rest = f"{len(ended_now)} of its processes were still there and are ended" if ended_now else "so have its processes"
+    if len(ended_now) == 1:
+        rest = "one of its processes was still there and is ended"
+    return (
+        f"The cluster's own process (pid {run.up.pid}) had already ended without an order; {rest}. "
+        "Its containers run on; ormen up takes them over again."
+    )
+
+
+def _ask(folder: StateFolder, *, yes: bool) -> None:
+    if yes or not folder.path.is_dir():
+        return
+    if not is_terminal(sys.stdin):
+        raise LocalFailure(
+            f"--purge forgets every task of {shown(folder.path)} and asks before it does",
+            hint="say so with -y",
+            exit_code=WRONG_USE,
+        )
+    if not click.confirm(f"Forget every task, event and log of {shown(folder.path)}?", err=True):
+        raise click.Abort
+
+
+def _forget(folder: StateFolder) -> None:
+    if folder.path.is_dir():
+        folder.take("a cluster")
+        folder.forget()
+        folder.release()
+
+
+def _show(session: Session, drawn: Screen, error: LocalFailure) -> int:
+    for line in screens.failure(Failure.of(error), session.look(sys.stderr)):
+        drawn.line(line)
+    return error.exit_code

@@ -1,0 +1,124 @@
+"""What `deck` and `sailor` share: supervise a few processes on a real host, and log plain lines."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ormen.cli.drawing import PlainScreen, clock
+from ormen.cli.errors import ended
+from ormen.cli.render import cluster as screens
+from ormen.cli.session import Session
+from ormen.local.address import check_store, parse_url
+from ormen.local.failure import WRONG_USE, LocalFailure
+from ormen.local.logs import Follower, last_words, parse, rotate
+from ormen.local.processes import Program
+from ormen.local.stage import Failure
+from ormen.local.supervisor import Died, GaveUp, Notice, Supervisor
+from ormen.local.waker import Waker
+from ormen.settings import Settings
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOGS_EVERY_S, ROTATE_EVERY_S = 0.25, 10.0
+
+
+@dataclass
+class Service:
+    """A supervised part of a real cluster: who speaks (``sailor node-4:``) and what ended for good."""
+
+    title: str
+    programs: Sequence[Program]
+    store: Callable[[], bool]
+    lost: list[GaveUp] = field(default_factory=list)
+
+    def run(self) -> int:
+        """Supervise until a signal, then stop in reverse order; return the exit code.
+
+        When every process has ended for good there is nothing left to supervise, and the last one's exit code, if
+        it was an answer, is ours.
+        """
+        files = {program.name: program.log for program in self.programs}
+        followers = {name: Follower(path, offset=_size(path)) for name, path in files.items()}
+        supervisor = Supervisor(tell=self._hear, store_answers=self.store)
+        rotated = time.monotonic()
+        with Waker(SIGNALS) as waker:
+            for program in self.programs:
+                supervisor.start(program)
+            while not waker.noted and supervisor.names():
+                due = supervisor.step()
+                self._relay(followers)
+                if time.monotonic() - rotated > ROTATE_EVERY_S:
+                    rotated = time.monotonic()
+                    for path in files.values():
+                        rotate(path)
+                waker.wait(LOGS_EVERY_S if due is None else min(due, LOGS_EVERY_S))
+            stopped = bool(waker.noted)
+            supervisor.stop_all()
+            self._relay(followers)
+        if stopped:
+            self._say("stopped")
+            return 0
+        return self._verdict()
+
+    def _verdict(self) -> int:
+        last = self.lost[-1]
+        return last.end.exit_code or 1 if last.final else 1
+
+    def _hear(self, notice: Notice) -> None:
+        if isinstance(notice, Died):
+            self._say(screens.died(notice.program, notice.end, notice.pause_s))
+        elif isinstance(notice, GaveUp):
+            self.lost.append(notice)
+            if not notice.final:
+                words = last_words(notice.program.log, offset=notice.log_start)
+                self._say(f"{notice.program.role} dies at once, not started again: {notice.program.log}")
+                for line in words:
+                    self._say(f"  {line}")
+
+    def _relay(self, followers: dict[str, Follower]) -> None:
+        for follower in followers.values():
+            for raw in follower.lines():
+                self._say(parse(raw).text)
+
+    def _say(self, text: str) -> None:
+        print(f"{clock()} {self.title} {text}", file=sys.stderr, flush=True)
+
+
+def warn_of_silence(title: str, url: str, *, insecure: bool) -> Callable[[], bool]:
+    """Check the Redis URL, say so if nothing answers there yet, and return the question whether it answers.
+
+    Raises `LocalFailure` only for a URL that may not be used: an unreachable Redis is waited for.
+    """
+    address = parse_url(url)
+    check_store(address, insecure=insecure)
+    answer = address.answer(timeout_s=5.0)
+    if answer.startswith(("-NOAUTH", "-WRONGPASS")):
+        print(f"{clock()} {title} Redis at {address} refuses the login: {answer[1:]}", file=sys.stderr, flush=True)
+    elif not answer:
+        print(
+            f"{clock()} {title} Redis at {address} does not answer; trying until it does", file=sys.stderr, flush=True
+        )
+    return address.answers
+
+
+def settings_of_env() -> Settings:
+    """Return the settings of the environment; raise `LocalFailure` that names a variable which cannot be read."""
+    try:
+        return Settings.from_env()
+    except ValueError as error:
+        raise LocalFailure(str(error), hint="correct the variable, or unset it", exit_code=WRONG_USE) from None
+
+
+def fail(session: Session, error: LocalFailure) -> None:
+    """Show a failure and end the command with its exit code."""
+    screen = PlainScreen(session)
+    screen.tell(Failure.of(error))
+    ended(error.exit_code)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

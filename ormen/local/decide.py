@@ -1,0 +1,132 @@
+"""Decide how a cluster on one machine is laid out: its ports, its Redis, its names. Nothing is started here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ormen.local import ports, redis
+from ormen.local.address import check_deck, check_store, parse_url
+from ormen.local.failure import NOT_ALLOWED, OUT_OF_REACH, TAKEN, WRONG_USE, LocalFailure
+from ormen.local.plan import Layout, Sailor
+from ormen.local.state import StateFolder
+from ormen.settings import Settings
+
+DECK_PORT, FLOWER_PORT, STATUS_PORT = 5555, 5550, 5556
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What `up` was asked for; None for a port: any that is free, from the usual one on."""
+
+    folder: StateFolder
+    settings: Settings
+    sailors: int = 3
+    port: int | None = None
+    flower: bool = True
+    flower_port: int | None = None
+    status_port: int = STATUS_PORT
+    redis_url: str | None = None
+
+
+def decide(wish: Wish, *, remark: Callable[[str], None]) -> Layout:
+    """Return the layout; raise `LocalFailure` if something asked for is taken, out of reach or not safe.
+
+    `remark` hears of each port that moved because the usual one was taken.
+    """
+    settings = with_token(wish.settings)
+    check_deck(settings.host, has_token=bool(settings.token), insecure=settings.insecure)
+    port = _port("the deck", settings.host, asked=wish.port, usual=DECK_PORT, used=set(), remark=remark)
+    used, flower_port = {port}, None
+    if wish.flower:
+        host = "127.0.0.1"
+        flower_port = _port("Flower", host, asked=wish.flower_port, usual=FLOWER_PORT, used=used, remark=remark)
+        used.add(flower_port)
+    sailors = _sailors(wish, used)
+    server, plan = None, None
+    if wish.redis_url:
+        url = wish.redis_url
+        reach_store(url, insecure=settings.insecure)
+    else:
+        server = redis.find_server()
+        plan = redis.prepare(server, wish.folder.path / "redis", maxclients=6 * wish.sailors + 300)
+        url = plan.url
+    settings = replace(settings, redis_url=url, port=port, control_events=settings.control_events or wish.flower)
+    return Layout(wish.folder, settings, sailors, flower_port, server, plan)
+
+
+def reach_store(url: str, *, insecure: bool) -> None:
+    """Return if the configured Redis may be used and answers; raise `LocalFailure` otherwise."""
+    address = parse_url(url)
+    check_store(address, insecure=insecure)
+    answer = address.answer(timeout_s=5.0)
+    if answer == "+PONG" or answer.startswith("-LOADING"):
+        return
+    wrong = answer.startswith(("-NOAUTH", "-WRONGPASS"))
+    raise LocalFailure(
+        f"Redis at {address} {'refuses the password' if wrong else 'does not answer'}"
+        + (f": {answer[1:]}" if answer else ""),
+        hint="check the URL; without one, ormen up starts a Redis of its own",
+        exit_code=NOT_ALLOWED if wrong else OUT_OF_REACH,
+        code="STORE_UNAVAILABLE",
+    )
+
+
+def with_token(settings: Settings) -> Settings:
+    """Return the settings with the token of `token_file`, if that is where it is."""
+    if settings.token or not settings.token_file:
+        return settings
+    try:
+        token = Path(settings.token_file).read_text().strip()
+    except OSError as error:
+        raise LocalFailure(
+            f"the token file {settings.token_file} cannot be read: {str(error.strerror).lower()}",
+            hint="create it, or set ORMEN_TOKEN instead",
+            exit_code=WRONG_USE,
+        ) from None
+    if not token:
+        raise LocalFailure(f"the token file {settings.token_file} is empty", exit_code=WRONG_USE)
+    return replace(settings, token=token)
+
+
+def check_port(what: str, host: str, port: int) -> None:
+    """Return if the port is free; raise `LocalFailure` that names who holds it."""
+    if not _free(what, host, port):
+        raise LocalFailure(
+            f"port {port} on {host}, for {what}, is held by {ports.holder(port)}",
+            hint="choose another, or end that process",
+            exit_code=TAKEN,
+            code="PORT_IN_USE",
+        )
+
+
+def _port(what: str, host: str, *, asked: int | None, usual: int, used: set[int], remark: Callable[[str], None]) -> int:
+    if asked is not None:
+        check_port(what, host, asked)
+        return asked
+    if usual not in used and _free(what, host, usual):
+        return usual
+    port = ports.next_free(host, usual + 1, skip=used)
+    remark(f"port {usual} is held by {ports.holder(usual)}; {what} takes {port}")
+    return port
+
+
+def _sailors(wish: Wish, used: set[int]) -> tuple[Sailor, ...]:
+    """Return the agents; their status pages take the free ports from the first on, whichever those are."""
+    sailors, port = [], wish.status_port - 1
+    for number in range(1, wish.sailors + 1):
+        port = ports.next_free(wish.settings.status_host, port + 1, skip=used)
+        sailors.append(Sailor(f"node-{number}", port, f"1/{wish.sailors}"))
+    return tuple(sailors)
+
+
+def _free(what: str, host: str, port: int) -> bool:
+    try:
+        return ports.is_free(host, port)
+    except OSError as error:
+        raise LocalFailure(
+            f"{what} cannot listen on {host}:{port}: {str(error.strerror or error).lower()}",
+            hint="give an address of this machine, and a port above 1023",
+            exit_code=WRONG_USE,
+        ) from None
