@@ -85,13 +85,13 @@ class Ringer:
 
     def _send(self, rings: Iterable[tuple[str, str, list[str]]]) -> bool:
         try:
-            with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
+            with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]  # kombu's stubs are older
                 for name, target, argument in rings:
                     self._app.send_task(
                         name,
                         args=[argument],
                         task_id=str(uuid.uuid4()),
-                        queue=queue(target),
+                        queue=queue(target),  # type: ignore[arg-type]  # a Queue is what Celery wants; a name it looks up
                         producer=producer,
                         declare=[],
                         retry=False,

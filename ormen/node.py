@@ -62,7 +62,8 @@ class Node:
 
     `capacity` is what may be reserved (its share of the host), `used` what the host really uses now.
     `engine` is the Docker engine's own id: nodes that share an engine share its host ports. `synced` is false
-    until the agent's first full look at Docker has been reported; such a node gets nothing. `heartbeat_ms` is
+    until the agent's first full look at Docker has been reported; such a node gets nothing.
+    `declared_lost` says that its tasks have been taken from it. `heartbeat_ms` is
     the age-giving time of the last heartbeat; `state` is derived from it when the node is read.
     `facts` holds the rest of what the agent measured, by name.
     """
@@ -83,6 +84,7 @@ class Node:
     used: Resources = Resources()
     tasks: int = 0
     synced: bool = True
+    declared_lost: bool = False
     heartbeat_ms: int = 0
     heartbeat_age_s: float = 0.0
     joined_ms: int = 0

@@ -118,11 +118,11 @@ class Attempt:
 class Task:
     """A task's record as the store holds it. Times are milliseconds of Redis's clock.
 
-    `spec` is what the user sent, unchanged. `tries` counts the ends that spent the restart policy, `delays`
-    the back-offs in a row; `seat` is the node that holds the task's reservation, also while a back-off waits.
-    `restart` is the attempt that is to be
-    ended and followed by another, `restart_code` why. `avoid` maps a node to the time until which another is preferred. `node` of a pending task is the one of
-    its last attempt. `revision` grows with every write.
+    `spec` is what the user sent, unchanged. `tries` counts the ends that spent the restart policy, `delays` the
+    back-offs in a row; `seat` is the node that holds the task's reservation, also while a back-off waits.
+    `restart` is the attempt that is to be ended and followed by another, `restart_code` why. `avoid` maps a node to
+    the time until which another is preferred. `node` of a pending task is the one of its last attempt. `revision`
+    grows with every write.
     """
 
     id: str

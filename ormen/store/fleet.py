@@ -26,7 +26,7 @@ def natural(name: str) -> list[Any]:
 
 
 def interval_ms(nodes: int) -> int:
-    """Return the time between an agent's heartbeats: a second, and more from 500 nodes on (500 beats a second in all)."""
+    """Return the time between an agent's heartbeats: a second, from 500 nodes on what makes 500 beats a second."""
     return max(1000, nodes * 2)
 
 

@@ -20,7 +20,10 @@ EVENTS_KEPT_MS = 7 * 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A loop's permission to run. Times are ms of Redis's clock; `since_ms` is when liveness began to watch without a gap."""
+    """A loop's permission to run. Times are ms of Redis's clock.
+
+    `since_ms` is when liveness began to watch without a gap.
+    """
 
     run: bool
     now_ms: int
@@ -71,7 +74,7 @@ class LoopStore(ManagerStore):
     @answering
     def nudge(self, node: str, task_id: str) -> bool:
         """Put a task into its node's inbox once more; return whether the node wants a ring."""
-        first = self.client.rpush(self.keys.inbox(node), task_id) == 1
+        first = bool(self.client.rpush(self.keys.inbox(node), task_id) == 1)
         if first:
             self.client.hset(self.keys.node(node), "inbox_since", self.now_ms())
         return first
@@ -113,7 +116,7 @@ class LoopStore(ManagerStore):
     def show(self, node: str, state: str, *, text: str) -> bool:
         """Tell once, as an event, that a node's derived state is now `state`; return whether it was news."""
         key = self.keys.node(node)
-        if self.client.hget(key, "shown") == state:
+        if (self.client.hget(key, "shown") or "ready") == state:
             return False
         self.client.hset(key, "shown", state)
         fields = dict.fromkeys(("task", "name", "attempt", "from", "to", "code"), "")

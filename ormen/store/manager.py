@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
+from ormen.node import Resources
 from ormen.reasons import Code
 from ormen.store.fleet import FleetReader, interval_ms
 from ormen.store.records import pack_need, pack_ports
 from ormen.store.redis import answering, decoded
 from ormen.store.scripts import BATCH
 from ormen.store.tasks import TaskReader
-from ormen.node import Resources
 from ormen.task import Port, State, Task
 
 FIRST_LOOK_MS = 5000
@@ -70,7 +70,11 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a verb did to a task. `ring` are nodes that want a ring; `room` says that somebody waits for what it freed."""
+    """What a verb did to a task.
+
+    `ring` are nodes that want a ring; `room` says that somebody waits for what was freed; `due` that the task may
+    be placed now.
+    """
 
     state: State
     ring: tuple[str, ...] = ()

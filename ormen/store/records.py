@@ -71,7 +71,7 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
     `live` holds what is derived when it is read: ``state``, ``reason``, ``heartbeat_ms``, ``age_s``, and from the
     node's own hash ``beat`` (what the last heartbeat measured) and ``joined_ms`` where they were read.
     """
-    mode, synced, trouble, lost, *numbers, load, engine, _rev = view.split()
+    _mode, synced, _trouble, lost, *numbers, load, engine, _rev = view.split()
     cpu, memory, disk, rcpu, rmemory, rdisk, tasks = map(int, numbers)
     beat = live.get("beat") or {}
     labels = {key: value for key, value in {**facts["labels"], **(facts.get("set") or {})}.items() if value != ""}
@@ -92,6 +92,7 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
         used=Resources(*beat.get("used", (int(load), 0, 0))),
         tasks=tasks,
         synced=synced == "1",
+        declared_lost=lost == "1",
         heartbeat_ms=live["heartbeat_ms"],
         heartbeat_age_s=live["age_s"],
         joined_ms=live.get("joined_ms", 0),
@@ -102,7 +103,7 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
 
 def node_state(view: str, *, silent_ms: float, suspect_ms: float, lost_ms: float) -> tuple[NodeState, Code | None]:
     """Return a node's state as it is read: the first that holds of lost, suspect, draining, cordoned, ready."""
-    mode, synced, trouble, lost = view.split(maxsplit=4)[:4]
+    mode, _synced, trouble, lost = view.split(maxsplit=4)[:4]
     if lost == "1" or silent_ms > lost_ms:
         return NodeState.LOST, Code.NODE_LOST
     if trouble != "-":

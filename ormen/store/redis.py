@@ -32,7 +32,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def answering(method: Method) -> Method:
-    """Turn what Redis and the network throw inside a store's method into `StoreUnavailable`, with the place and remedy."""
+    """Turn what Redis and the network throw inside a store's method into `StoreUnavailable`, with place and remedy."""
 
     @functools.wraps(method)
     def wrapper(self: RedisStore, *args: Any, **kwargs: Any) -> Any:
@@ -69,7 +69,7 @@ class RedisStore:
 
     def __init__(self, settings: Settings, client: Redis) -> None:
         self.settings = settings
-        self.client = client
+        self.client: Any = client  # redis-py types each reply for both ways of decoding at once
         self.keys = Keys(settings.prefix)
         self.scripts = Scripts(client, settings.prefix)
         parts = urlsplit(settings.redis_url)

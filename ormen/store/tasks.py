@@ -193,15 +193,8 @@ class TaskReader(RedisStore):
     def follow(self, after: str, block_ms: int) -> list[Event]:
         """Return the events after an id, waiting up to `block_ms` (under 4 s) for the first."""
         replies: Any = self.client.xread({self.keys.events: after}, count=1000, block=block_ms)
-        rows = (
-            replies[0][1] if isinstance(replies, list) and replies else (list(replies.values())[0] if replies else [])
-        )
-        flat = (
-            rows[0]
-            if rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], (list, tuple))
-            else rows
-        )
-        return [Event.from_fields(event_id, fields) for event_id, fields in flat]
+        rows = replies[0][1] if replies else []
+        return [Event.from_fields(event_id, fields) for event_id, fields in rows]
 
     @answering
     def edges(self) -> tuple[str | None, str]:

@@ -1,0 +1,59 @@
+"""The Celery app of the control worker and of beat: the loops as tasks, and when beat ticks them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+
+from celery import Celery
+
+from manager_api.control.loops import INTERVALS_MS, Loops
+from ormen import messages
+from ormen.broker import Ringer, make_app
+from ormen.errors import StoreUnavailable
+from ormen.settings import Settings
+from ormen.store.loops import LoopStore
+
+log = logging.getLogger("ormen.control")
+
+TICKS = {
+    "liveness": messages.LIVENESS,
+    "reschedule": messages.RESCHEDULE,
+    "health": messages.HEALTH,
+    "cleanup": messages.CLEANUP,
+}
+"""Each loop and the Celery task that runs it."""
+
+
+def make_worker_app(settings: Settings) -> Celery:
+    """Return the app with every loop's task and beat's entries; connections are opened at the first use."""
+    app = make_app(settings, "control", queues=[messages.TICK_QUEUE, messages.CONTROL_QUEUE])
+    app.conf.beat_schedule = {
+        loop: {"task": name, "schedule": INTERVALS_MS[loop] / 1000, "options": {"queue": messages.TICK_QUEUE}}
+        for loop, name in TICKS.items()
+    }
+
+    @cache
+    def loops() -> Loops:
+        return Loops(LoopStore.connect(settings, "control"), Ringer(app), settings)
+
+    def tick(loop: str) -> Callable[[], None]:
+        return _guarded(loop, lambda: getattr(loops(), loop)())
+
+    for loop, name in TICKS.items():
+        app.task(name=name)(tick(loop))
+    app.task(name=messages.RING)(_guarded("ring", lambda ids: loops().place(ids)))
+    return app
+
+
+def _guarded(name: str, work: Callable[..., None]) -> Callable[..., None]:
+    """Return the work of one message. Redis away ends it with a line in the log: the next tick does it."""
+
+    def run(*arguments: object) -> None:
+        try:
+            work(*arguments)
+        except StoreUnavailable as fault:
+            log.warning("%s waits for its next tick: %s", name, fault.sentence)
+
+    return run

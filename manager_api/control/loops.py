@@ -1,0 +1,174 @@
+"""What each tick does. A loop reads everything it judges anew, and writes when it has succeeded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from manager_api.placing import place_tasks
+from ormen import messages
+from ormen.broker import Ringer
+from ormen.node import Node, NodeState
+from ormen.reasons import Code
+from ormen.schema import resolve
+from ormen.settings import Settings
+from ormen.store.loops import LoopStore
+from ormen.task import State, Task, Wanted
+
+log = logging.getLogger("ormen.control")
+
+INTERVALS_MS = {"liveness": 1000, "reschedule": 2000, "health": 5000, "cleanup": 60_000}
+"""How often beat ticks each loop."""
+
+SCAN = 1000
+"""The most waiting tasks one scan looks at."""
+
+RING_AGAIN_MS, STALLED_MS = 30_000, 60_000
+"""A scheduled task of which its agent says nothing is rung again, then placed elsewhere."""
+
+USELESS_MS = 60_000
+"""For how long an agent may complain of its engine or its queue before its tasks move."""
+
+OVERDUE_PROBES = 3
+"""After how many intervals without a report of a check its task is looked into."""
+
+WAITS_FOR_ROOM = frozenset(
+    {
+        Code.FIT_CPU,
+        Code.FIT_MEMORY,
+        Code.FIT_DISK,
+        Code.FIT_PORT,
+        Code.CONSTRAINT,
+        Code.VOLUME_ELSEWHERE,
+        Code.NODE_CORDONED,
+        Code.NODE_DRAINING,
+        Code.NODE_SUSPECT,
+        Code.NO_NODES,
+    }
+)
+"""Reasons that freed room may end: such a task is looked at before its time."""
+
+
+class Loops:
+    """The loops of one control worker."""
+
+    def __init__(self, store: LoopStore, ringer: Ringer, settings: Settings) -> None:
+        self.store = store
+        self.ringer = ringer
+        self.settings = settings
+
+    def liveness(self) -> None:
+        """Tell which nodes have fallen silent, and take the tasks of those that are lost or long useless."""
+        if not self._may_run("liveness"):
+            return
+        moved = sum(self._judge(node) for node in self.store.nodes())
+        self.store.done("liveness")
+        if moved:
+            self.place(())
+
+    def reschedule(self) -> None:
+        """Place what is due, ring again for starts of which nothing is heard, and move those that stall."""
+        if not self._may_run("reschedule"):
+            return
+        self.place(self.store.due(SCAN))
+        for task in self._tasks(self.store.stalled(age_ms=RING_AGAIN_MS)):
+            if task.node and self.store.nudge(task.node, task.id):
+                self.ringer.ring_nodes({task.node: [task.name]})
+        stalled = self.store.stalled(age_ms=STALLED_MS)
+        if stalled:
+            self.place(self.store.unstall(stalled, age_ms=STALLED_MS))
+        self._drain_on()
+        self.store.done("reschedule")
+
+    def health(self) -> None:
+        """Oversee the agents' checks: look into tasks whose check is overdue."""
+        if not self._may_run("health"):
+            return
+        now = self.store.now_ms()
+        for node in self.store.nodes():
+            if node.state in (NodeState.READY, NodeState.DRAINING, NodeState.CORDONED) and node.tasks:
+                self._oversee(node, now)
+        self.store.done("health")
+
+    def cleanup(self) -> None:
+        """Forget what is old, and count again what nodes hold: a difference is a fault of ormen's own."""
+        if not self._may_run("cleanup") or not self.store.lease("cleanup", seconds=50):
+            return
+        self.store.trim_events()
+        for node in self.store.nodes():
+            self._recount(node)
+        self.store.end_lease("cleanup")
+        self.store.done("cleanup")
+
+    def place(self, ids: Sequence[str]) -> None:
+        """Place these tasks; none named means that room was freed, so look at all that wait for room."""
+        now = self.store.now_ms()
+        tasks = self._tasks(ids or self.store.longest_waiting(SCAN))
+        due = [task for task in tasks if ids or _may_be_placed(task, now)]
+        placed = place_tasks(self.store, due, self.settings)
+        if placed.rings:
+            self.ringer.ring_nodes(placed.rings)
+
+    def _may_run(self, loop: str) -> bool:
+        return self.store.begin(loop, interval_ms=INTERVALS_MS[loop]).run
+
+    def _tasks(self, ids: Sequence[str]) -> list[Task]:
+        return [task for task in self.store.read(ids).values() if task] if ids else []
+
+    def _judge(self, node: Node) -> int:
+        """Tell a node's state once, and return how many tasks were taken from it."""
+        if node.state is NodeState.LOST:
+            if node.declared_lost and not node.tasks:
+                return 0
+            gone = "its agent went down" if not node.heartbeat_ms else f"silent for {node.heartbeat_age_s:.1f}s"
+            text = f"{node.name} is lost: {gone}."
+            return self.store.lose(
+                node.name, silent_s=node.heartbeat_age_s, code=Code.NODE_LOST, text=text, useless_ms=USELESS_MS
+            )
+        if node.state is not NodeState.SUSPECT:
+            self.store.show(node.name, "ready", text="its agent speaks again")
+            return 0
+        reason = node.state_reason
+        self.store.show(node.name, "suspect", text=reason.sentence if reason else "")
+        if reason is None or reason.code is Code.NODE_SUSPECT or self.store.troubled_for_ms(node.name) <= USELESS_MS:
+            return 0
+        text = f"{node.name} is of no use: {reason.sentence}"
+        return self.store.lose(node.name, silent_s=0, code=reason.code, text=text, useless_ms=USELESS_MS)
+
+    def _drain_on(self) -> None:
+        for node in self.store.nodes():
+            if node.state is NodeState.DRAINING and node.tasks:
+                moved = self.store.drain(node.name)
+                if moved:
+                    self.ringer.ring_nodes({node.name: moved}, kind=messages.STOP)
+
+    def _oversee(self, node: Node, now_ms: int) -> None:
+        probed = self.store.probe_ages(node.name)
+        for task in self._tasks(self.store.node_task_ids(node.name)):
+            spec = resolve(task.spec)
+            if task.state is not State.RUNNING or task.node != node.name or task.wanted is not Wanted.RUNNING:
+                continue
+            if spec.health is None or task.started_ms is None:
+                continue
+            # The agent reports its probes once a sync interval, so that much more is no fault of the check.
+            patience_ms = OVERDUE_PROBES * (spec.health.interval_s + spec.health.timeout_s) * 1000 + 10_000
+            silent_ms = now_ms - max(probed.get(task.id, 0), task.started_ms)
+            if silent_ms > 2 * patience_ms:
+                seconds = silent_ms / 1000
+                log.warning("%s on %s has not been checked for %.0fs; it is moved", task.name, node.name, seconds)
+                self.store.restart(task, code=Code.START_STALLED)
+            if silent_ms > patience_ms and self.store.nudge(node.name, task.id):
+                self.ringer.ring_nodes({node.name: [task.name]})
+
+    def _recount(self, node: Node) -> None:
+        held, again = self.store.held_by(node.name), self.store.node(node.name)
+        says = (again.reserved.cpu_milli, again.reserved.memory_bytes, again.reserved.disk_bytes, again.tasks)
+        # Tasks come and go while they are counted; only what stood still before and after can be a fault.
+        if node.reserved == again.reserved and node.tasks == again.tasks and says != held:
+            units = "milli-cores, bytes, bytes, tasks"
+            log.error("%s: its tasks hold %s, its record says %s (%s)", node.name, held, says, units)
+
+
+def _may_be_placed(task: Task, now_ms: int) -> bool:
+    due = task.next_try_ms is None or task.next_try_ms <= now_ms
+    return due or (task.reason is not None and task.reason.code in WAITS_FOR_ROOM)

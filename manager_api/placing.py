@@ -1,0 +1,145 @@
+"""Give waiting tasks to nodes: what the request that submits them does, and the loops after it.
+
+Placement is optimistic: it looks at the fleet once, and `assign` checks each choice again. What another
+scheduler took meanwhile is chosen anew from a fresh look.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ormen.reasons import Code
+from ormen.scheduler.explanation import Refusal
+from ormen.scheduler.placement import place
+from ormen.scheduler.values import DEFAULT_BIND, Fleet, Need, Placement
+from ormen.schema import resolve
+from ormen.settings import Settings
+from ormen.spec import Spec
+from ormen.store.manager import Assigned, Assignment, ManagerStore
+from ormen.task import State, Task, Wanted
+
+ROUNDS = 4
+"""How often a task whose room another scheduler took is chosen anew before it waits."""
+
+LOOK_AGAIN_MS = 5000
+"""When a task that fits nowhere is looked at again, should nothing be freed before."""
+
+HOME_AGAIN = frozenset(
+    {
+        Code.EXIT,
+        Code.OOM,
+        Code.INTERRUPTED,
+        Code.HEALTH_HTTP,
+        Code.HEALTH_TCP,
+        Code.HEALTH_COMMAND,
+        Code.RESTARTED,
+        Code.CLUSTER_DOWN,
+        Code.NODE_LOST,
+    }
+)
+"""Ends after which the same node is preferred: its image is there, or even the container (a node that returned)."""
+
+_turn = random.Random(os.getpid())
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What a round of placing did: the nodes to ring with the names of their new tasks, and who waits and why."""
+
+    rings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+
+
+def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> Placed:
+    """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone."""
+    rings: dict[str, list[str]] = {}
+    refusals: dict[str, Refusal] = {}
+    names = {task.id: task.name for task in tasks}
+    open_tasks = [task for task in tasks if task.state is State.PENDING and task.wanted is Wanted.RUNNING]
+    for _ in range(ROUNDS):
+        if not open_tasks:
+            break
+        answers = _look(store, open_tasks, settings)
+        refusals |= {answer.key: answer for answer in answers if isinstance(answer, Refusal)}
+        done = store.assign([answer for answer in answers if isinstance(answer, Assignment)])
+        for assigned in done:
+            if assigned.ring:
+                rings.setdefault(assigned.node, [])
+            if assigned.node in rings and assigned.placed:
+                rings[assigned.node].append(names[assigned.task])
+        open_tasks = _lost_races(open_tasks, done)
+    for task_id, refusal in refusals.items():
+        reason = refusal.reason
+        store.defer(task_id, code=reason.code, sentence=reason.sentence, wait_ms=LOOK_AGAIN_MS)
+    return Placed(rings, refusals)
+
+
+def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings) -> Fleet:
+    """Return the fleet as it is now; host ports and who holds them are read only when a need asks for one."""
+    nodes = store.nodes()
+    taken = store.taken_ports(node.engine for node in nodes) if any(need.ports for need in needs) else {}
+    holders = {task_id for ports in taken.values() for held in ports.values() for _, task_id in held}
+    asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}
+    clashing = holders if any(asked & ports.keys() for ports in taken.values()) else set()
+    known = store.read(clashing) if clashing else {}
+    return Fleet(
+        nodes=nodes,
+        taken=taken,
+        strategy=settings.strategy,
+        turn=_turn.randrange(1 << 30),
+        binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes},
+        names={task_id: task.name for task_id, task in known.items() if task},
+    )
+
+
+def need_of(task: Task, spec: Spec, *, now_ms: int) -> Need:
+    """Return what the next attempt of a task asks of a node."""
+    volume = next((volume.name for volume in spec.volumes if volume.name), None)
+    home = next((attempt.node for attempt in task.attempts if attempt.started_ms), None) if volume else None
+    code = task.reason.code if task.reason else None
+    prefer = task.node if code in HOME_AGAIN or task.seat else None
+    avoid = {node for node, until in task.avoid.items() if until > now_ms}
+    if code is Code.NODE_LOST and task.node:
+        avoid.discard(task.node)
+    return Need(
+        key=task.id,
+        resources=spec.resources,
+        ports=spec.ports,
+        constraints=spec.constraints,
+        strategy=spec.strategy,
+        prefer=prefer,
+        avoid=frozenset(avoid),
+        pinned=home,
+        seat=task.seat,
+        volume=volume if home else None,
+    )
+
+
+def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> list[Assignment | Refusal]:
+    now_ms = store.now_ms()
+    needs = [need_of(task, resolve(task.spec), now_ms=now_ms) for task in tasks]
+    fleet = fleet_of(store, needs, settings)
+    addresses = {node.name: node.address for node in fleet.nodes}
+    return [
+        answer if isinstance(answer, Refusal) else _assignment(task, answer, addresses[answer.node])
+        for task, answer in zip(tasks, place(needs, fleet), strict=True)
+    ]
+
+
+def _assignment(task: Task, placement: Placement, address: str) -> Assignment:
+    return Assignment(
+        task=task.id,
+        node=placement.node,
+        address=address,
+        ports=placement.ports,
+        placement=placement.to_json(),
+        text=f"attempt {task.attempt + 1} on {placement.sentence()}",
+    )
+
+
+def _lost_races(tasks: Sequence[Task], done: Sequence[Assigned]) -> list[Task]:
+    again = {assigned.task for assigned in done if assigned.code in ("NODE", "FIT", "PORT")}
+    return [task for task in tasks if task.id in again]

@@ -1,0 +1,133 @@
+"""What the deck does with a request, on one screen: store, place, ring; stop, restart, retry, remove.
+
+Every function returns when the change is in the store and the doorbells have been rung. A ring that is lost costs
+a second, never a task: the store is the truth, and agents and loops look by themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from manager_api.placing import place_tasks
+from ormen import messages
+from ormen.broker import Ringer
+from ormen.errors import StoreUnavailable
+from ormen.node import Node
+from ormen.policy import Policy
+from ormen.schema import Item
+from ormen.settings import Settings
+from ormen.store.manager import Changed, ManagerStore, NewTask
+from ormen.task import State, Task, Wanted
+
+DIGEST_LENGTH = 10
+"""How much of the hash stands in a container's name: enough that ids with a long common prefix differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """What a request needs of its process."""
+
+    store: ManagerStore
+    ringer: Ringer
+    settings: Settings
+    policy: Policy
+
+
+def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
+    """Store tasks, all or none, place them at once, and ring their nodes; return their records in order.
+
+    Repeating it with the same ids and content changes nothing. Raises IdTaken, NameTaken, and StoreUnavailable with
+    `task`, the id by which the request can be repeated.
+    """
+    try:
+        cluster = deck.store.cluster()
+        leaders: dict[int, str] = {}
+        new = []
+        for item in items:
+            spec_id = leaders.setdefault(id(item.raw), item.id)
+            need = item.spec.resources
+            new.append(NewTask(item.id, item.name, spec_id, item.digest, container_name(cluster, item), need))
+        deck.store.create(new, {leaders[id(item.raw)]: item.raw for item in items})
+        ids = [item.id for item in items]
+        _place(deck, [task for task in deck.store.read(ids).values() if task])
+        stored = deck.store.read(ids)
+    except StoreUnavailable as fault:
+        raise StoreUnavailable(
+            f"{fault.sentence}; whether the task was stored is not known",
+            hint="repeat the request with this id: that is safe; running containers go on",
+            task=items[0].id,
+        ) from fault
+    return [task for item in items if (task := stored[item.id])]
+
+
+def container_name(cluster: str, item: Item) -> str:
+    """Return the fixed name of a task's container: Docker's own refusal of a name in use is the mutex.
+
+    The hash is of cluster and id, since ids may share a long prefix and two clusters may share an engine.
+    """
+    digest = hashlib.sha256(f"{cluster} {item.id}".encode()).hexdigest()
+    return f"{item.name}.{digest[:DIGEST_LENGTH]}"
+
+
+def stop(deck: Deck, task: Task) -> Task:
+    """Want a task stopped; it is completed once its container is gone or exited."""
+    return _after(deck, task, deck.store.stop(task), kind=messages.STOP)
+
+
+def restart(deck: Deck, task: Task) -> Task:
+    """Want a new attempt: of a running task after its container is stopped, of an ended one at once."""
+    return _after(deck, task, deck.store.restart(task), kind=messages.STOP)
+
+
+def retry(deck: Deck, task: Task) -> Task:
+    """Cut a pending task's wait short, or try a failed one again."""
+    return _after(deck, task, deck.store.retry(task), kind=messages.RUN)
+
+
+def remove(deck: Deck, task: Task, *, force: bool) -> None:
+    """Forget a task, and with `force` stop it first; raises StillRunning without."""
+    changed = deck.store.remove(task, force=force)
+    deck.ringer.ring_nodes({node: [task.name] for node in changed.ring}, kind=messages.STOP)
+    if changed.room:
+        deck.ringer.ring_control([])
+
+
+def drain(deck: Deck, node: str, *, by: str, why: str | None) -> Node:
+    """Give a node nothing more, and want each of its tasks stopped there and started elsewhere."""
+    marked = deck.store.mark_node(node, mode="draining", by=by, why=why)
+    moved = deck.store.drain(node)
+    if moved:
+        ring_node(deck, node, moved)
+    return marked
+
+
+def activate(deck: Deck, node: str, *, by: str) -> Node:
+    """Let a node take tasks again; whatever waits for room is looked at once more."""
+    marked = deck.store.mark_node(node, mode="active", by=by, why=None)
+    deck.ringer.ring_control([])
+    return marked
+
+
+def ring_node(deck: Deck, node: str, names: Sequence[str]) -> None:
+    """Ring one node's agent."""
+    deck.ringer.ring_nodes({node: list(names)})
+
+
+def _after(deck: Deck, task: Task, changed: Changed, *, kind: str) -> Task:
+    if changed.ring:
+        deck.ringer.ring_nodes({node: [task.name] for node in changed.ring}, kind=kind)
+    if changed.room:
+        deck.ringer.ring_control([])
+    now = deck.store.read([task.id])[task.id]
+    if changed.due and now is not None:
+        _place(deck, [now])
+        now = deck.store.read([task.id])[task.id]
+    return now or replace(task, state=State.COMPLETED, wanted=Wanted.REMOVED)
+
+
+def _place(deck: Deck, tasks: Sequence[Task]) -> None:
+    placed = place_tasks(deck.store, tasks, deck.settings)
+    if placed.rings:
+        deck.ringer.ring_nodes(placed.rings)

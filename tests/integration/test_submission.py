@@ -1,0 +1,269 @@
+"""Submitting, placing and the loops, on a real Redis, with nodes that only exist in it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from manager_api import submission
+from manager_api.control.loops import Loops
+from manager_api.submission import Deck
+from ormen.broker import Ringer, make_app
+from ormen.errors import NameTaken, StoreUnavailable
+from ormen.node import NodeState, Resources
+from ormen.policy import Policy
+from ormen.reasons import Code, Reason
+from ormen.schema import Item, load_submission
+from ormen.settings import Settings
+from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Report
+from ormen.store.loops import LoopStore
+from ormen.task import State, Task, Wanted
+
+GIB = 1024**3
+Submit = Callable[..., list[Task]]
+
+
+@pytest.fixture
+def deck(settings: Settings) -> Deck:
+    """A deck without its processes."""
+    return Deck(LoopStore.connect(settings, "deck"), Ringer(make_app(settings, "deck")), settings, Policy(()))
+
+
+@pytest.fixture
+def agent(settings: Settings) -> AgentStore:
+    """The store as agents see it."""
+    return AgentStore.connect(settings, "agent")
+
+
+@pytest.fixture
+def loops(deck: Deck, settings: Settings) -> Loops:
+    """The control worker's loops, run by hand."""
+    assert isinstance(deck.store, LoopStore)
+    return Loops(deck.store, deck.ringer, settings)
+
+
+def join(agent: AgentStore, name: str = "node-1", engine: str | None = None) -> None:
+    """Let a node of 4 cores and 4 GiB become ready."""
+    room = Resources(4000, 4 * GIB, 0)
+    card = NodeCard(name, "i", "10.0.0.1", "", engine or f"engine-of-{name}", "24", "linux", "amd64", "0", {}, room)
+    agent.join(card)
+    agent.synced(name, "i", orphans=[])
+
+
+def items(*specs: dict[str, object]) -> tuple[Item, ...]:
+    """Read specs as the API does."""
+    return load_submission(list(specs), policy=Policy(()), new_id=lambda: str(uuid.uuid4())).items
+
+
+def silence(deck: Deck, node: str) -> None:
+    """Make a node's last heartbeat very old, and liveness's watch older."""
+    deck.store.client.zadd(deck.store.keys.heartbeats, {node: 1})
+    deck.store.client.hset(deck.store.keys.loops, mapping={"since": 1, "liveness:began": deck.store.now_ms() - 1500})
+
+
+def test_the_answer_to_a_submission_names_the_node(deck: Deck, agent: AgentStore) -> None:
+    """A task that fits is scheduled in the request itself, with its reason for the node, and its agent is rung."""
+    join(agent)
+    task = submission.submit(deck, items({"image": "nginx", "name": "web", "ports": [{"container": 80}]}))[0]
+    assert (task.state, task.node, task.attempt) == (State.SCHEDULED, "node-1", 1)
+    assert 20000 <= task.ports[0].host < 30000
+    assert task.placement is not None
+    assert task.placement["fitted"] == 1
+    assert deck.store.queue_lengths(["node.node-1"]) == {"node.node-1": 1}
+
+
+def test_what_fits_nowhere_waits_and_says_why(deck: Deck, agent: AgentStore) -> None:
+    """A task without room is accepted, pending, and names amount and node."""
+    join(agent)
+    task = submission.submit(deck, items({"image": "x", "memory": "40GiB"}))[0]
+    assert task.state is State.PENDING
+    assert task.reason is not None
+    assert task.reason.code is Code.FIT_MEMORY
+    assert "40 GiB" in task.reason.sentence
+    assert "4 GiB" in task.reason.sentence
+
+
+def test_a_hundred_racing_submits_fill_ten_places_exactly(deck: Deck, agent: AgentStore) -> None:
+    """A hundred submits from ten threads for room for ten: ten are placed, ninety wait, nothing is over."""
+    join(agent, "node-1"), join(agent, "node-2"), join(agent, "node-3")
+
+    def ten() -> None:
+        for _ in range(10):
+            submission.submit(deck, items({"image": "x", "cpu": 1.2, "memory": "8MiB"}))
+
+    threads = [threading.Thread(target=ten) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    counts = deck.store.counts()
+    assert (counts[State.SCHEDULED], counts[State.PENDING]) == (9, 91)
+    assert all(node.reserved.cpu_milli == 3600 for node in deck.store.nodes())
+
+
+def test_one_more_place_is_taken_when_room_is_freed(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """What waits for room starts by itself once something is stopped."""
+    join(agent)
+    first, second = submission.submit(deck, items({"image": "x", "cpu": 4}, {"image": "y", "cpu": 4}))
+    assert second.state is State.PENDING
+    submission.stop(deck, first)
+    agent.report(Report(first.id, "node-1", 1, State.COMPLETED, Reason(Code.STOPPED, "x"), release=True))
+    loops.place(())
+    now = deck.store.task(second.id)
+    assert now is not None
+    assert now.state is State.SCHEDULED
+
+
+def test_the_same_submission_twice_is_one_task(deck: Deck, agent: AgentStore) -> None:
+    """Posting the same ids and content again answers with the tasks as they are now."""
+    join(agent)
+    once = items({"id": str(uuid.uuid4()), "image": "x", "memory": "512MiB"})
+    first = submission.submit(deck, once)
+    again = submission.submit(deck, items({"id": first[0].id, "image": "x", "memory": 536870912}))
+    assert again[0].id == first[0].id
+    assert sum(deck.store.counts().values()) == 1
+
+
+def test_two_tasks_of_one_name_are_refused(deck: Deck) -> None:
+    """A name belongs to one live task; the refusal says whose it is."""
+    submission.submit(deck, items({"image": "x", "name": "web"}))
+    with pytest.raises(NameTaken, match="the name web is taken by task"):
+        submission.submit(deck, items({"image": "x", "name": "web"}))
+
+
+def test_liveness_moves_the_tasks_of_a_silent_node(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """A node that is silent beyond its limit is lost, and its tasks run elsewhere with the reason on record."""
+    join(agent, "node-1")
+    task = submission.submit(deck, items({"image": "x"}))[0]
+    join(agent, "node-2")
+    silence(deck, "node-1")
+    loops.liveness()
+    now = deck.store.task(task.id)
+    assert now is not None
+    assert (now.node, now.attempt, now.state) == ("node-2", 2, State.SCHEDULED)
+    first = now.attempts[0]
+    assert first.reason is not None
+    assert first.reason.code is Code.NODE_LOST
+    assert "node-1" in first.reason.sentence
+    assert deck.store.node("node-1").state is NodeState.LOST
+    assert "node.lost" in [event.type for event in deck.store.events(node="node-1")]
+
+
+def test_a_gap_in_the_watch_judges_nobody(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """When liveness itself was away, every node's silence is counted anew."""
+    join(agent)
+    deck.store.client.zadd(deck.store.keys.heartbeats, {"node-1": deck.store.now_ms() - 60_000})
+    loops.liveness()
+    assert deck.store.node("node-1").state is NodeState.READY
+
+
+def test_reschedule_places_what_its_request_could_not(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """A task whose next try is due is placed by the loop."""
+    task = submission.submit(deck, items({"image": "x"}))[0]
+    assert task.reason is not None
+    assert task.reason.code is Code.NO_NODES
+    join(agent)
+    deck.store.client.zadd(deck.store.keys.pending, {task.id: 1})
+    loops.reschedule()
+    now = deck.store.task(task.id)
+    assert now is not None
+    assert now.state is State.SCHEDULED
+
+
+def test_a_start_of_which_nothing_is_heard_goes_elsewhere(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """A scheduled task without a sign for a minute is placed on another node, with START_STALLED on record."""
+    join(agent, "node-1")
+    task = submission.submit(deck, items({"image": "x"}))[0]
+    join(agent, "node-2")
+    deck.store.client.zadd(deck.store.keys.scheduled, {task.id: deck.store.now_ms() - 61_000})
+    loops.reschedule()
+    now = deck.store.task(task.id)
+    assert now is not None
+    assert (now.node, now.attempt) == ("node-2", 2)
+    assert now.attempts[0].reason is not None
+    assert now.attempts[0].reason.code is Code.START_STALLED
+
+
+def test_health_looks_into_a_check_that_is_overdue(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """A running task whose check nobody has made for too long is put before its agent again."""
+    join(agent)
+    task = submission.submit(deck, items({"image": "x", "health": {"tcp": 80, "interval": 1}}))[0]
+    agent.take("node-1", "i")
+    agent.report(Report(task.id, "node-1", 1, State.RUNNING, container_id="c"))
+    deck.store.client.hset(deck.store.keys.task(task.id), "started", deck.store.now_ms() - 25_000)
+    loops.health()
+    assert [found.id for found in agent.take("node-1", "i").tasks] == [task.id]
+
+
+def test_cleanup_reports_a_reservation_that_does_not_add_up(
+    deck: Deck, agent: AgentStore, loops: Loops, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a node's tasks hold is counted anew; a difference to its record is a fault that is said."""
+    join(agent)
+    task = submission.submit(deck, items({"image": "x"}))[0]
+    deck.store.client.hset(deck.store.keys.task(task.id), "need", "7 7 7")
+    loops.cleanup()
+    assert "node-1: its tasks hold (7, 7, 7, 1)" in caplog.text
+
+
+def test_a_loop_runs_once_per_interval(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """Two decks tick twice; the second tick within an interval returns at once."""
+    assert isinstance(deck.store, LoopStore)
+    assert deck.store.begin("health", interval_ms=5000).run
+    assert not deck.store.begin("health", interval_ms=5000).run
+    loops.health()
+    assert "health" not in deck.store.loops()
+
+
+def test_draining_asks_each_task_to_leave(deck: Deck, agent: AgentStore) -> None:
+    """A draining node gets nothing new, and each of its tasks is asked to end its attempt there."""
+    join(agent, "node-1")
+    task = submission.submit(deck, items({"image": "x"}))[0]
+    assert submission.drain(deck, "node-1", by="ann", why="kernel").state is NodeState.DRAINING
+    now = deck.store.task(task.id)
+    assert now is not None
+    assert (now.restart, now.restart_code) == (1, Code.NODE_DRAINING)
+    assert submission.submit(deck, items({"image": "x"}))[0].state is State.PENDING
+
+
+def test_a_stop_on_a_lost_node_ends_unseen(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """A stop that no agent can confirm is completed with STOPPED_UNSEEN, and the agent still hears of it."""
+    join(agent)
+    task = submission.submit(deck, items({"image": "x"}))[0]
+    assert submission.stop(deck, task).wanted is Wanted.STOPPED
+    silence(deck, "node-1")
+    loops.liveness()
+    now = deck.store.task(task.id)
+    assert now is not None
+    assert now.reason is not None
+    assert (now.state, now.reason.code) == (State.COMPLETED, Code.STOPPED_UNSEEN)
+    assert [held.id for held in agent.held("node-1")] == [task.id]
+
+
+def test_redis_away_names_the_task_to_repeat(settings: Settings, deck: Deck) -> None:
+    """Without Redis a submission fails with the place, and the id by which it can safely be repeated."""
+    from dataclasses import replace
+
+    away = replace(settings, redis_url="redis://127.0.0.1:1/0")
+    lone = Deck(LoopStore.connect(away, "deck"), deck.ringer, away, Policy(()))
+    wanted = items({"image": "x"})
+    with pytest.raises(StoreUnavailable, match=r"Redis at 127.0.0.1:1 refuses connections") as caught:
+        submission.submit(lone, wanted)
+    assert caught.value.extra["task"] == wanted[0].id
+
+
+def test_a_heartbeat_ends_a_suspicion(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """A node is told suspect once, and ready again once it speaks."""
+    join(agent)
+    now = deck.store.now_ms()
+    deck.store.client.zadd(deck.store.keys.heartbeats, {"node-1": now - 4000})
+    deck.store.client.hset(deck.store.keys.loops, mapping={"since": 1, "liveness:began": now - 1500})
+    loops.liveness()
+    agent.heartbeat(Heartbeat("node-1", "i", deck.store.cluster(), Resources(), 0.0))
+    deck.store.client.hset(deck.store.keys.loops, "liveness:began", deck.store.now_ms() - 1500)
+    loops.liveness()
+    told = [event.type for event in deck.store.events(node="node-1")]
+    assert told[-2:] == ["node.suspect", "node.ready"]
