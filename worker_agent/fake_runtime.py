@@ -141,7 +141,7 @@ class FakeRuntime(FakeEngine):
         first = 0 if tail is None else max(0, len(printed) - tail)
 
         def more(at: int) -> tuple[Sequence[bytes], bool]:
-            now = self.find(container_id)
+            now = self.table.get(container_id)
             return printed[first + at :], not follow or now is None or not now.running
 
         return FakeStream(self.journal.changed, more)

@@ -83,7 +83,7 @@ class Journal:
             self.changed.notify_all()
 
     def watch(self, cluster: str, since: int | None, *, closed: RuntimeFault) -> _Watch:
-        """Return the stream of the cluster's events after `since` or from now on; it ends with `closed` at the latest."""
+        """Return the stream of the cluster's events after `since`, or from now on; closing ends it with `closed`."""
         with self.changed:
             reader = _Watch(self, cluster, since, closed=closed)
             self._readers.add(reader)

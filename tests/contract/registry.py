@@ -1,0 +1,142 @@
+"""A registry of a hundred lines on loopback, each of whose repositories misbehaves in its own way.
+
+Docker talks plain HTTP to 127.0.0.0/8, so a real engine pulls from here. Repositories: ``good`` (one layer),
+``slow`` (a layer whose second half never comes), ``denied`` (401), ``limited`` (429), ``arm`` (for another
+architecture only); anything else is not there (404).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+
+def digest(data: bytes) -> str:
+    """Return the content address of `data`."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def layer(text: bytes) -> tuple[bytes, str]:
+    """Return a packed layer with one file, and the digest of what it unpacks to."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as archive:
+        item = tarfile.TarInfo("hello")
+        item.size = len(text)
+        archive.addfile(item, io.BytesIO(text))
+    return gzip.compress(raw.getvalue(), compresslevel=0), digest(raw.getvalue())
+
+
+class Registry(ThreadingHTTPServer):
+    """The stub; `address` is what image names begin with. `released` lets the slow layer go on."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.released = threading.Event()
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, tuple[str, bytes]] = {
+            "good": (MANIFEST, self._image(b"good")),
+            "slow": (MANIFEST, self._image(b"slow" * 500_000)),
+            "arm": (INDEX, self._index("arm64")),
+        }
+        self.address = f"127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.released.set()
+        self.shutdown()
+        self.server_close()
+
+    def _store(self, data: bytes) -> dict[str, Any]:
+        self.blobs[digest(data)] = data
+        return {"digest": digest(data), "size": len(data)}
+
+    def _image(self, text: bytes) -> bytes:
+        packed, unpacked = layer(text)
+        config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [unpacked]},
+            "history": [{"created_by": "test"}],
+        }
+        described = self._store(json.dumps(config).encode())
+        return json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": {"mediaType": "application/vnd.docker.container.image.v1+json", **described},
+                "layers": [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", **self._store(packed)}],
+            }
+        ).encode()
+
+    def _index(self, arch: str) -> bytes:
+        item = {
+            "mediaType": MANIFEST,
+            "digest": digest(b""),
+            "size": 1,
+            "platform": {"architecture": arch, "os": "linux"},
+        }
+        return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [item]}).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Registry
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        parts = self.path.strip("/").split("/")
+        if parts == ["v2"]:
+            return self._answer(200, "application/json", b"{}")
+        repository, kind, what = parts[1], parts[2], parts[3]
+        if repository == "denied":
+            return self._refuse(401, "UNAUTHORIZED", "authentication required")
+        if repository == "limited":
+            return self._refuse(429, "TOOMANYREQUESTS", "You have reached your pull rate limit")
+        if kind == "blobs" and what in self.server.blobs:
+            return self._answer(200, "application/octet-stream", self.server.blobs[what], slow=repository == "slow")
+        if kind == "manifests" and repository in self.server.manifests:
+            media, body = self.server.manifests[repository]
+            return self._answer(200, media, body)
+        return self._refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+        self._answer(status, "application/json", body)
+
+    def _answer(self, status: int, media: str, body: bytes, *, slow: bool = False) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", media)
+        self.send_header("Docker-Content-Digest", digest(body))
+        self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
+        self.send_header("Content-Length", str(len(body)))
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="test"')
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        half = len(body) // 2
+        if slow and len(body) > 100_000:
+            self.wfile.write(body[:half])
+            self.wfile.flush()
+            self.server.released.wait(60)
+            self.wfile.write(body[half:])
+        else:
+            self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing: the tests' output is theirs."""
