@@ -84,7 +84,7 @@ def to_event(body: object) -> SeedEvent:
         task = _typed(body)
         return SeedEvent("run", _id(task, "ID"), _raw(task))
     wanted = _typed({"ID": body.get(keys.get("id", "")), "State": body.get(keys.get("state", ""))}).get("State", 0)
-    inner = next((body[key] for key in envelope if body[key] is not None), {})
+    inner: object = next((body[key] for key in envelope if body[key] is not None), {})
     if not isinstance(inner, Mapping):
         raise SeedError(f"{envelope[0]} must be an object.")
     task = _typed(inner)
@@ -181,13 +181,13 @@ def render_task(task: Task) -> dict[str, Any]:
     spec = resolve(task.spec)
     given = {key for key, value in task.spec.items() if value is not None}
     cores = spec.resources.cpu_milli / 1000
-    ports = {f"{port.container}/{port.protocol}": {} for port in spec.ports}
+    ports: dict[str, dict[str, str]] = {f"{port.container}/{port.protocol}": {} for port in spec.ports}
     return {
         "ID": task.id,
         "ContainerID": task.container_id or "",
         "Name": task.name,
         "State": task.state.number,
-        "Image": spec.image if "@" in spec.image else str(task.spec["image"]),
+        "Image": task.spec["image"],
         "Cpu": (int(cores) if cores.is_integer() else cores) if "cpu" in given else 0,
         "Memory": spec.resources.memory_bytes if "memory" in given else 0,
         "Disk": spec.resources.disk_bytes,
@@ -215,7 +215,7 @@ def _bindings(spec: Spec) -> dict[str, str] | None:
     return asked or None
 
 
-def _restart_policy(spec: Spec, given: bool) -> str:  # noqa: FBT001
+def _restart_policy(spec: Spec, given: bool) -> str:
     # Their empty string is Docker's "no"; a policy that was not given was the empty string, too.
     return spec.restart.mode if given and spec.restart.mode != "no" else ""
 

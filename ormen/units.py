@@ -88,7 +88,7 @@ def parse_duration(value: object) -> float:
     elif isinstance(value, float) and not math.isfinite(value):
         raise UnitError("OUT_OF_RANGE", "a duration is a finite number")
     else:
-        seconds = float(value) if abs(value) <= MOST_SECONDS else math.copysign(math.inf, value)
+        seconds = float(value) if abs(value) <= MOST_SECONDS else math.inf if value > 0 else -1.0
     if seconds < 0:
         raise UnitError("OUT_OF_RANGE", "a duration is not negative")
     if seconds > MOST_SECONDS:
