@@ -4,6 +4,7 @@
 
     OrmenError
     ├── InvalidSpec          422  every fault of a body, with its pointer
+    │   └── InvalidQuery     422  every fault of a query string
     ├── NotJson              400  the body cannot be read at all
     ├── TooLarge             413
     ├── NotFound
@@ -90,6 +91,18 @@ class InvalidSpec(OrmenError):
         amount = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         super().__init__(f"{amount}; nothing was stored.")
         self.faults = tuple(faults)
+
+
+class InvalidQuery(InvalidSpec):
+    """The query string has faults; nothing was done. Pointers are the parameters' names."""
+
+    code = "INVALID_QUERY"
+    title = "The query has faults"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults)
+        amount = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        self.sentence = f"{amount} in the query; nothing was done."
 
 
 class NotJson(OrmenError):

@@ -1,0 +1,1 @@
+"""The routes, one module a noun. A view parses, calls one function, and renders."""

@@ -1,0 +1,79 @@
+"""What is said about the deck itself: ``/healthz``, ``/readyz``, ``/v1/version``, ``/docs``."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Response, current_app, render_template
+
+from manager_api.bodies import reply
+from manager_api.documents import Alive, Readiness, VersionDocument
+from manager_api.nouns import Nouns
+from manager_api.services import Services, services
+from ormen import __version__
+from ormen.errors import StoreUnavailable
+
+LATE_S = {"liveness": 15.0, "reschedule": 20.0, "health": 30.0, "cleanup": 300.0}
+"""How old a loop's last success may be. Several times its interval: a loop that is late once is no fault."""
+
+FIRST = frozenset({"liveness", "reschedule"})
+"""The loops that must have run once; the others are waited for only when the process is older than their limit."""
+
+system = Nouns("system", __name__, description="The deck itself")
+
+
+@system.route("/healthz", methods=["GET"])
+@system.also_answers(200, Alive)
+def healthz() -> Response:
+    """Say that the process lives. Needs no token and no store."""
+    return reply({"status": "ok"})
+
+
+@system.route("/readyz", methods=["GET"])
+@system.also_answers(503, Readiness)
+@system.answers(200, Readiness)
+def readyz() -> Response:
+    """Say whether the deck can do its work: the store answers and the loops have run lately."""
+    mine = services()
+    reasons: list[str] = []
+    ages: dict[str, float | None] = {}
+    try:
+        mine.deck.store.ping()
+        ages = loop_ages(mine)
+        reasons += late_loops(ages, up_s=time.monotonic() - mine.started)
+    except StoreUnavailable as error:
+        reasons.append(error.sentence)
+    return reply({"ready": not reasons, "reasons": reasons, "loops": ages}, 503 if reasons else 200)
+
+
+def loop_ages(mine: Services) -> dict[str, float | None]:
+    """Return how many seconds ago each loop last succeeded, None for never."""
+    store = mine.deck.store
+    now_ms, last = store.now_ms(), store.loops()
+    return {loop: max(0.0, (now_ms - last[loop]) / 1000) if loop in last else None for loop in LATE_S}
+
+
+def late_loops(ages: dict[str, float | None], *, up_s: float) -> list[str]:
+    """Return a sentence for each loop that has not run as it should, `up_s` after this process began."""
+    found = []
+    for loop, age_s in ages.items():
+        if age_s is None and (loop in FIRST or up_s > LATE_S[loop]):
+            found.append(f"the loop {loop} has never run; are beat and the control worker up?")
+        elif age_s is not None and age_s > LATE_S[loop]:
+            found.append(f"the loop {loop} last ran {age_s:.0f}s ago; are beat and the control worker up?")
+    return found
+
+
+@system.route("/v1/version", methods=["GET"])
+@system.answers(200, VersionDocument)
+def version() -> Response:
+    """Say which version answers, and for which cluster."""
+    return reply({"version": __version__, "cluster": services().deck.store.cluster()})
+
+
+@system.route("/docs", methods=["GET"])
+@system.also_answers(200, {"type": "string"}, content="text/html")
+def docs() -> Response:
+    """Show the routes as a page."""
+    spec = current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"].spec.to_dict()
+    return Response(render_template("docs.html", spec=spec), mimetype="text/html")
