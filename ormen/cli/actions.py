@@ -1,0 +1,124 @@
+"""``ormen stop``, ``restart``, ``retry``, ``rm``: each operand is tried, each gets its line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import click
+
+from ormen.cli.errors import TIMED_OUT, ended, show
+from ormen.cli.options import DURATION, Command, common, option, session_of
+from ormen.cli.render import actions as render
+from ormen.cli.session import Session
+from ormen.errors import OrmenError
+from ormen.outcome import Verdict, judge
+from ormen.transport import Document
+
+WAIT_S = 60.0
+"""How long an action waits for its end without --timeout."""
+
+Act = Callable[[str], Document | None]
+
+
+def _each(
+    session: Session, words: Sequence[str], act: Act, *, line: Callable[[Document, float], str]
+) -> list[Document]:
+    """Do one thing to each task and say how it went; the first failure's code ends the command."""
+    code, records = 0, []
+    for word in words:
+        began = time.monotonic()
+        try:
+            record = act(word)
+        except OrmenError as error:
+            code = code or show(error, session, word=word)
+            continue
+        shown = record if record is not None else {"name": word}
+        records.append(shown)
+        if session.output == "name":
+            session.data(str(shown["name"]))
+        elif not session.structured and not session.quiet:
+            session.data(line(shown, time.monotonic() - began))
+    if session.structured and (records or not code):
+        session.document(records)
+    if code:
+        ended(code)
+    return records
+
+
+def _timeout_ends(records: Sequence[Document], done: Callable[[Document], bool]) -> None:
+    if any(not done(record) for record in records):
+        ended(TIMED_OUT)
+
+
+_WAIT = option("--wait/--no-wait", default=True, help="Return once it is so, or at once  [wait]")
+_TIMEOUT = option("--timeout", type=DURATION, default=WAIT_S, metavar="TIME", help="Longest wait  [1m]")
+
+
+@click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen stop web worker-1"])
+@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@_WAIT
+@_TIMEOUT
+@common
+@click.pass_context
+def stop(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: float) -> None:
+    """Stop tasks and keep their record. TASK is a name, an id or its beginning."""
+    session = session_of(ctx)
+    client = session.client()
+    records = _each(session, words, lambda word: client.stop(word, wait_s=timeout if wait else 0), line=render.stopped)
+    if wait:
+        _timeout_ends(records, lambda record: record["state"] in ("completed", "failed"))
+
+
+def _again(ctx: click.Context, words: tuple[str, ...], *, verb: str, wait_s: float) -> None:
+    session = session_of(ctx)
+    client = session.client()
+    act = client.restart if verb == "restart" else client.retry
+    records = _each(session, words, lambda word: act(word, wait_s=wait_s), line=render.started_again)
+    if not wait_s:
+        return
+    verdicts = [judge(record) for record in records]
+    if any(verdict not in (Verdict.UP, Verdict.DONE, Verdict.WAITING) for verdict in verdicts):
+        ended(1)
+    if Verdict.WAITING in verdicts:
+        ended(TIMED_OUT)
+
+
+@click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen restart web"])
+@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@_WAIT
+@_TIMEOUT
+@common
+@click.pass_context
+def restart(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: float) -> None:
+    """Stop tasks and start them again, also ended ones."""
+    _again(ctx, words, verb="restart", wait_s=timeout if wait else 0)
+
+
+@click.command(
+    cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen status -q --state failed | xargs ormen retry"]
+)
+@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@_WAIT
+@_TIMEOUT
+@common
+@click.pass_context
+def retry(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: float) -> None:
+    """Try waiting or failed tasks now."""
+    _again(ctx, words, verb="retry", wait_s=timeout if wait else 0)
+
+
+@click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen rm old-job", "ormen rm --force web"])
+@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@option("-f", "--force", is_flag=True, help="Stop them first if they still run")
+@common
+@click.pass_context
+def rm(ctx: click.Context, words: tuple[str, ...], force: bool) -> None:
+    """Remove ended tasks and their records."""
+    session = session_of(ctx)
+    client = session.client()
+
+    def remove(word: str) -> None:
+        client.remove(word, force=force)
+
+    _each(session, words, remove, line=lambda record, _: f"{record['name']}: removed")

@@ -1,0 +1,130 @@
+"""Every way a command can end other than well: the text on stderr and the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import click
+
+from ormen.cli.render.problem import failure, fault_text, fault_title, faults, path_text, problem
+from ormen.cli.session import Session
+from ormen.errors import OrmenError
+from ormen.transport import EXIT_CODES, ClientError
+
+INTERRUPTED, PIPE_CLOSED, TIMED_OUT = 130, 141, 124
+
+
+class Failure(OrmenError):
+    """A command cannot do what it should; `shown` says that the text is already on the screen."""
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        hint: str | None = None,
+        exit_code: int = 1,
+        code: str | None = None,
+        shown: bool = False,
+    ) -> None:
+        super().__init__(sentence, hint=hint)
+        self.exit_code = exit_code
+        self.reason_code = code
+        self.shown = shown
+
+
+class Faulty(OrmenError):
+    """Arguments or a file have faults: each row is where and what, all at once."""
+
+    def __init__(self, title: str, rows: list[tuple[str, ...]], *, code: str | None = None) -> None:
+        super().__init__(title)
+        self.rows = rows
+        self.reason_code = code
+
+
+def ended(exit_code: int) -> NoReturn:
+    """End the command with a code after its text has been printed."""
+    raise Failure("", exit_code=exit_code, shown=True)
+
+
+def exit_code_of(error: OrmenError) -> int:
+    """Return what the command exits with for an error."""
+    if isinstance(error, Failure | ClientError):
+        return error.exit_code
+    return 2 if isinstance(error, Faulty) else EXIT_CODES.get(error.http_status, 1)
+
+
+def show(error: OrmenError, session: Session, *, word: str = "", name: str = "") -> int:
+    """Print an error to stderr and return the exit code. `word` is what the user called the task."""
+    look = session.look(sys.stderr)
+    if isinstance(error, Failure) and error.shown:
+        return error.exit_code
+    if isinstance(error, ClientError):
+        text = _client_error(error, session, word=word, name=name)
+    elif isinstance(error, Faulty):
+        text = faults(error.sentence, error.rows, look, code=error.reason_code)
+    elif isinstance(error, Failure):
+        text = failure(error.sentence, look, code=error.reason_code, hint=error.hint)
+    else:
+        text = failure(error.sentence, look, code=error.code, hint=error.hint)
+    print(text, file=sys.stderr, flush=True)
+    return exit_code_of(error)
+
+
+def _client_error(error: ClientError, session: Session, *, word: str, name: str) -> str:
+    if session.structured:
+        return json.dumps(error.document, indent=2, ensure_ascii=False)
+    look = session.look(sys.stderr)
+    if error.faults:
+        rows: list[tuple[str, ...]] = [(path_text(fault["pointer"]), fault_text(fault)) for fault in error.faults]
+        return faults(fault_title("", len(rows)), rows, look, code=error.code)
+    address = str(session.client().address)
+    return problem(error.document, look, address=address, word=word, name=name)
+
+
+def guarded(call: Callable[[], int], session: Session) -> int:
+    """Run a command and return its exit code; whatever it raises becomes a sentence on stderr."""
+    look = session.look(sys.stderr)
+    try:
+        return call()
+    except OrmenError as error:
+        return show(error, session)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        print(failure(*usage(error)[:1], look, hint=usage(error)[1]), file=sys.stderr)
+        return 2
+    except click.ClickException as error:
+        print(failure(error.format_message(), look), file=sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return PIPE_CLOSED
+
+
+def usage(error: click.UsageError) -> tuple[str, str | None]:
+    """Return the sentence and the hint of wrong use, in our words."""
+    if isinstance(error, click.NoSuchOption):
+        guess = sorted(error.possibilities or ())
+        hint = f"did you mean {' or '.join(guess[:3])}?" if guess else None
+        return f"no option {error.option_name}", hint or _after_image(error)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return f"{error.param.make_metavar(error.ctx) if error.ctx else error.param.name} is missing", None
+    text = error.format_message().removesuffix(".")
+    return text[:1].lower() + text[1:], None
+
+
+def _after_image(error: click.UsageError) -> str | None:
+    command = error.ctx.command.name if error.ctx else None
+    return "put -- before options that belong to the container's command." if command == "run" else None
+
+
+def _silence_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's own flush at exit does not complain."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,193 @@
+"""``ormen mast``: the nodes, and what they are used for."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+
+import click
+
+from ormen.cli.errors import Failure, ended, show
+from ormen.cli.options import DURATION, Command, columned, common, help_of, listing, names_of, option, session_of
+from ormen.cli.render import nodes as render
+from ormen.cli.session import Session
+from ormen.client import Client
+from ormen.errors import OrmenError
+from ormen.transport import Document
+
+
+class Mast(click.Group):
+    """A group whose first word may also be a node's name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the named command; any other word is a node to show."""
+        name = {"uncordon": "activate"}.get(args[0], args[0])
+        command = self.get_command(ctx, name)
+        return (name, command, args[1:]) if command else ("show", show_node, list(args))
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the forms of use and what each does."""
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        rows = [(names_of(param), help_of(param)) for param in params]
+        lines = ["Usage: ormen mast [OPTIONS] [NODE]", "       ormen mast COMMAND NODE...", ""]
+        lines += ["  List nodes, or show one.", "", "Commands:"]
+        lines += [f"  {name:<10}  {(command.help or '').removesuffix('.')}" for name, command in self.commands.items()]
+        return "\n".join([*lines, "", "Options:", *columned(rows)])
+
+
+@click.group(cls=Mast, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@listing
+@common
+@click.pass_context
+def mast(ctx: click.Context) -> None:
+    """List nodes, or show one."""
+    if ctx.invoked_subcommand is not None:
+        return
+    session = session_of(ctx)
+    found = session.client().nodes()
+    if print_nodes(session, found):
+        return
+    look = session.look()
+    session.data(render.mast(found, look, wide=session.output == "wide") if found or look.width is None else "")
+    if not found:
+        session.say("No nodes. Start an agent on a host with: ormen sailor --redis-url URL")
+
+
+def print_nodes(session: Session, found: list[Document]) -> bool:
+    """Print names, JSON or YAML if that is asked for; return whether it was."""
+    if session.structured:
+        session.document(found)
+    elif session.output == "name" or session.quiet:
+        session.data("\n".join(node["name"] for node in found))
+    else:
+        return False
+    return True
+
+
+@click.command(name="show", cls=Command, hidden=True)
+@click.argument("names", nargs=-1)
+@listing
+@common
+@click.pass_context
+def show_node(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Show nodes in full."""
+    session = session_of(ctx)
+    client = session.client()
+    found: list[Document] = []
+
+    def detail(name: str) -> str:
+        node = client.node(name)
+        found.append(node)
+        if session.structured or session.quiet or session.output == "name":
+            return ""
+        tasks = [task["name"] for task in client.tasks(states=["scheduled", "running"], node=node["name"])]
+        return render.detail(node, tasks, session.look())
+
+    code = _each(session, names, detail)
+    if session.structured or session.quiet or session.output == "name":
+        print_nodes(session, found)
+    if code:
+        ended(code)
+
+
+def _each(session: Session, names: tuple[str, ...], act: Callable[[str], str]) -> int:
+    """Do one thing to each node, print what it says, return the first failure's code."""
+    code = 0
+    for name in names:
+        try:
+            session.data(act(name))
+        except OrmenError as error:
+            code = code or show(error, session, word=name)
+    return code
+
+
+def _act(ctx: click.Context, names: tuple[str, ...], act: Callable[[Client, str], Document | None], done: str) -> None:
+    session = session_of(ctx)
+    client = session.client()
+    found: list[Document] = []
+
+    def line(name: str) -> str:
+        node = act(client, name)
+        if node is not None:
+            found.append(node)
+        return "" if session.quiet or session.structured else f"{name} {done}"
+
+    code = _each(session, names, line)
+    if session.structured:
+        session.document(found)
+    if code:
+        ended(code)
+
+
+_NAMES = click.argument("names", metavar="NODE...", nargs=-1, required=True)
+_REASON = option("--reason", metavar="TEXT", help="Why, for those who look later")
+
+
+@mast.command(cls=Command, usage=["[OPTIONS] NODE"])
+@click.argument("name", metavar="NODE")
+@_REASON
+@option("--wait/--no-wait", default=True, help="Return once it is empty, or at once  [wait]")
+@option("--timeout", type=DURATION, default=600.0, metavar="TIME", help="Longest wait  [10m]")
+@common
+@click.pass_context
+def drain(ctx: click.Context, name: str, reason: str | None, wait: bool, timeout: float) -> None:
+    """Take no new tasks and move those it has."""
+    from ormen.cli.drain import drain_node
+
+    drain_node(session_of(ctx), name, reason, wait_s=timeout if wait else 0)
+
+
+@mast.command(cls=Command, usage=["[OPTIONS] NODE..."])
+@_NAMES
+@_REASON
+@common
+@click.pass_context
+def cordon(ctx: click.Context, names: tuple[str, ...], reason: str | None) -> None:
+    """Take no new tasks."""
+    _act(ctx, names, lambda client, name: client.cordon(name, why=reason, by=user()), "takes no new tasks")
+
+
+@mast.command(cls=Command, usage=["[OPTIONS] NODE..."])
+@_NAMES
+@common
+@click.pass_context
+def activate(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Take tasks again; uncordon is the same."""
+    _act(ctx, names, lambda client, name: client.activate(name), "takes tasks again")
+
+
+@mast.command(
+    cls=Command, usage=["[OPTIONS] NODE KEY=VALUE... KEY-..."], examples=["ormen mast label node-1 disk=ssd zone-"]
+)
+@click.argument("name", metavar="NODE")
+@click.argument("labels", metavar="KEY=VALUE...", nargs=-1, required=True)
+@common
+@click.pass_context
+def label(ctx: click.Context, name: str, labels: tuple[str, ...]) -> None:
+    """Set labels; KEY- removes one."""
+    wanted: dict[str, str | None] = {}
+    for word in labels:
+        key, equals, value = word.partition("=")
+        if not key or not (equals or word.endswith("-")):
+            raise Failure(f'"{word}" is neither KEY=VALUE nor KEY-', exit_code=2)
+        wanted[key if equals else word[:-1]] = value if equals else None
+    _act(ctx, (name,), lambda client, node: client.label(node, wanted), f"is labelled: {' '.join(labels)}")
+
+
+@mast.command(name="rm", cls=Command, usage=["[OPTIONS] NODE..."])
+@_NAMES
+@common
+@click.pass_context
+def forget(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Forget nodes that are lost or have no tasks."""
+    _act(ctx, names, lambda client, name: client.remove_node(name), "is forgotten")
+
+
+def user() -> str:
+    """Return who asks, as this host knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"

@@ -1,0 +1,35 @@
+"""What is said around logs; the lines themselves are never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ormen.cli.render.text import Look, age, clean, count, listed
+
+Record = Mapping[str, Any]
+
+
+def kept(task: Record, attempt: Record, look: Look) -> str:
+    """Return what stands before the lines of an ended attempt."""
+    name, lines = clean(task["name"]), len(attempt.get("log_tail") or ())
+    if task["state"] in ("completed", "failed"):
+        said = f"{name} {task['state']} {age(task.get('ended_at'), look)} ago on {clean(attempt['node'])}"
+    else:
+        said = f"{name} is {task['state']}"
+    return f"{said}; the {count(lines, 'line')} kept of attempt {attempt['attempt']}:"
+
+
+def known(numbers: Sequence[int]) -> str | None:
+    """Return which attempts can be asked for."""
+    return f"on record: {listed([str(number) for number in sorted(numbers)])}." if numbers else None
+
+
+def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield whole lines of pieces that are cut anywhere; a last line without an end counts, too."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest

@@ -1,0 +1,231 @@
+"""``ormen run``: an image, or the tasks of a file; waits until they are up, says why if they are not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ormen.cli.errors import Failure, Faulty, ended, show
+from ormen.cli.options import DURATION, Command, common, option, session_of
+from ormen.cli.render import run as render
+from ormen.cli.render.problem import fault_text, fault_title, path_of
+from ormen.cli.run_spec import flag_of, spec_of
+from ormen.cli.session import Session, is_terminal
+from ormen.outcome import waits_for_room
+from ormen.transport import ClientError, Document
+
+SEED_FILE = "task.json"
+"""What a bare ``ormen run`` takes, as the seed systems did."""
+
+DEFAULT_TIMEOUT_S = 300.0
+
+
+class RunCommand(Command):
+    """Everything after IMAGE COMMAND belongs to the container; options right after IMAGE are still ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``--`` before the command, so that its options stay its own."""
+        takes = {
+            name: not (param.is_flag or param.count)
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option)
+            for name in param.opts
+        }
+        place = command_place(args, takes)
+        if place is not None:
+            args = [*args[:place], "--", *args[place:]]
+        return super().parse_args(ctx, args)
+
+
+def command_place(args: Sequence[str], takes: dict[str, bool]) -> int | None:
+    """Return where the second word that is no option stands, None if there is none or ``--`` comes first."""
+    words, place = 0, 0
+    while place < len(args):
+        arg = args[place]
+        if arg == "--":
+            return None
+        if arg.startswith("--"):
+            place += 1 if "=" in arg or not takes.get(arg) else 2
+        elif arg.startswith("-") and len(arg) > 1:
+            valued = next((at for at, letter in enumerate(arg[1:], 1) if takes.get(f"-{letter}")), None)
+            place += 2 if valued == len(arg) - 1 else 1
+        else:
+            words += 1
+            if words == 2:
+                return place
+            place += 1
+    return None
+
+
+def _container(function: Any) -> Any:
+    for decorate in (
+        option("--pull", metavar="WHEN", group="Container", help="missing, always or never  [missing]"),
+        option("--entrypoint", metavar="CMD", group="Container", help="Instead of the image's"),
+        option("-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", group="Container",
+               help="Label of the task and its container"),
+        option("-v", "--volume", "volumes", multiple=True, metavar="SRC:DST[:ro]", group="Container",
+               help="Volume, or a host path if the policy allows it"),
+        option("-p", "--publish", "ports", multiple=True, metavar="PORTS", group="Container",
+               help="[IP:][HOST:]CONTAINER[/udp]; no HOST: a free one"),
+        option("--env-file", multiple=True, metavar="FILE", group="Container", help="Variables, one a line"),
+        option("-e", "--env", multiple=True, metavar="KEY[=VALUE]", group="Container",
+               help="Variable; without a value, taken from here"),
+        option("--name", metavar="NAME", group="Container", help="Name of the task  [from the image: nginx-4d1c]"),
+    ):  # fmt: skip
+        function = decorate(function)
+    return function
+
+
+def _resources(function: Any) -> Any:
+    for decorate in (
+        option("--count", metavar="N", group="Placement", help="That many tasks, NAME-1 to NAME-N"),
+        option("--strategy", metavar="NAME", group="Placement", help="epvm, spread, binpack, greedy or roundrobin"),
+        option("--constraint", "constraints", multiple=True, metavar="EXPR", group="Placement",
+               help="zone=eu-west, gpu!=none, disk in (ssd,nvme)"),
+        option("--disk", metavar="SIZE", group="Resources", help="Disk to reserve  [0]"),
+        option("--memory-limit", metavar="SIZE", group="Resources", help="Most memory it may use"),
+        option("--cpu-limit", metavar="N", group="Resources", help="Most cores it may use  [none]"),
+        option("--memory", metavar="SIZE", group="Resources",
+               help="Memory to reserve; if given, also the limit  [128m, no limit]"),
+        option("--cpus", "cpu", metavar="N", group="Resources", help="Cores to reserve  [0.1]"),
+    ):  # fmt: skip
+        function = decorate(function)
+    return function
+
+
+def _health(function: Any) -> Any:
+    group = "Health and restarts"
+    for decorate in (
+        option("--stop-timeout", "stop_grace", metavar="TIME", group=group, help="Before it is killed  [10s]"),
+        option("--restart", metavar="POLICY", group=group,
+               help="no, on-failure[:N], always, unless-stopped  [on-failure]"),
+        option("--health-start-period", metavar="TIME", group=group, help="Failures that do not count yet  [30s]"),
+        option("--health-retries", metavar="N", group=group, help="Failures in a row that end the attempt  [3]"),
+        option("--health-timeout", metavar="TIME", group=group, help="For one check  [3s]"),
+        option("--health-interval", metavar="TIME", group=group, help="Between checks  [10s]"),
+        option("--health-cmd", metavar="CMD", group=group, help="Command run inside; exit 0 is healthy"),
+        option("--health", metavar="CHECK", group=group, help="/path, :9000/path or tcp:5432"),
+    ):  # fmt: skip
+        function = decorate(function)
+    return function
+
+
+@click.command(
+    cls=RunCommand,
+    help="Run a task: a node is chosen, the image pulled if missing, the container\n"
+    "started. Waits until it runs, and is healthy if it has a check.",
+    usage=["[OPTIONS] IMAGE [COMMAND [ARG]...]", "[OPTIONS] -f FILE"],
+    examples=[
+        "ormen run nginx -p 8080:80 --name web --health /",
+        "ormen run --count 3 --cpus 0.5 --memory 512m acme/worker:7 work --fast",
+        "ormen run -f shop.yaml --timeout 2m",
+        "id=$(ormen run -d --restart no acme/report:9)",
+    ],
+)
+@click.argument("image", required=False)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@_container
+@_resources
+@_health
+@option("-d", "--detach", is_flag=True, group="Waiting", help="Return as soon as it is accepted")
+@option("--timeout", type=DURATION, default=DEFAULT_TIMEOUT_S, metavar="TIME", group="Waiting",
+        help="Longest wait  [5m]")  # fmt: skip
+@option("-f", "--file", "--filename", "file", metavar="FILE", group="Waiting",
+        help="JSON or YAML, one task or many; - is stdin")  # fmt: skip
+@common
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    image: str | None,
+    command: tuple[str, ...],
+    detach: bool,
+    timeout: float,
+    file: str | None,
+    **flags: Any,
+) -> None:
+    """Submit what image and flags, or a file, ask for; wait until it is up."""
+    session = session_of(ctx)
+    file = _source(image, file, flags)
+    tasks = _from_file(session, file) if file else _from_flags(session, str(image), command, flags)
+    _announce(session, tasks, detach=detach)
+    if not detach:
+        from ormen.cli.run_wait import wait_until_up
+
+        wait_until_up(session, tasks, timeout_s=timeout)
+
+
+def _source(image: str | None, file: str | None, flags: dict[str, Any]) -> str | None:
+    """Return the file to read, None for an image."""
+    given = [name for name, value in flags.items() if value not in (None, ())]
+    if file and (image or given):
+        what = f"IMAGE {image}" if image else f"--{given[0].replace('_', '-')}"
+        raise Failure(f"{what} does not go with -f {file}", hint="the file says all that a task is.", exit_code=2)
+    if image or file:
+        return file
+    if not given and Path(SEED_FILE).is_file():
+        return SEED_FILE
+    raise Failure("IMAGE or -f FILE is missing", hint="ormen run --help shows examples.", exit_code=2)
+
+
+def _from_flags(session: Session, image: str, command: Sequence[str], flags: dict[str, Any]) -> list[Document]:
+    spec = spec_of(image, command, flags)
+    try:
+        return session.client().submit([spec])
+    except ClientError as error:
+        if error.faults and not session.structured:
+            rows: list[tuple[str, ...]] = [(flag_of(fault["pointer"]), fault_text(fault)) for fault in error.faults]
+            raise Faulty(fault_title("", len(rows)), rows, code=error.code) from error
+        ended(show(error, session, name=str(spec.get("name") or "")))
+
+
+def _from_file(session: Session, file: str) -> list[Document]:
+    from ormen.files import FileFault, read_tasks
+
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {(error.strerror or str(error)).lower()}", exit_code=2) from error
+    except UnicodeDecodeError as error:
+        raise Failure(f"{file} is not UTF-8 text: byte {error.start}", exit_code=2) from error
+    name = "stdin" if file == "-" else file
+    try:
+        specs, finder = read_tasks(text, name)
+    except FileFault as error:
+        raise Failure(str(error), exit_code=2) from error
+    try:
+        return session.client().submit(specs)
+    except ClientError as error:
+        if not error.faults or session.structured:
+            raise
+        raise Faulty(fault_title(name, len(error.faults)), _rows(error.faults, finder), code=error.code) from error
+
+
+def _rows(faults: Sequence[Document], finder: Any) -> list[tuple[str, ...]]:
+    """Return where in the file and what, for each fault, in the order of the file."""
+    places = [path_of(fault["pointer"]) for fault in faults]
+    lines = [finder(place) for place in places]
+    rows = []
+    for fault, place, line in zip(faults, places, lines, strict=True):
+        before = (f"line {line}" if line is not None else "",) if any(lines) else ()
+        rows.append((line or 0, (*before, finder.shown(place), fault_text(fault))))
+    return [row for _, row in sorted(rows, key=lambda each: each[0])]
+
+
+def _announce(session: Session, tasks: Sequence[Document], *, detach: bool) -> None:
+    """Print the ids for a script; with -d also what waits."""
+    if session.structured:
+        if detach:
+            session.document(list(tasks))
+    elif session.output == "name":
+        session.data("\n".join(task["name"] for task in tasks))
+    elif detach or session.quiet or not is_terminal(sys.stdout):
+        session.data("\n".join(task["id"] for task in tasks))
+    if detach:
+        for task in tasks:
+            if waits_for_room(task):
+                session.say(render.waits(task))

@@ -1,0 +1,112 @@
+"""What holds for one call of the command: where the deck is, how to draw, where lines go."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from ormen.cli.render.text import Look
+
+if TYPE_CHECKING:
+    from ormen.client import Client
+
+DEFAULT_MANAGER = "localhost:5555"
+
+
+@dataclass
+class Session:
+    """The options that every command has, and what follows from them. One a process."""
+
+    manager: str | None = None
+    output: str = "table"
+    quiet: bool = False
+    colour: str = "auto"
+    whole: bool = False
+    utc: bool = False
+
+    def client(self, *, timeout: float = 10.0) -> Client:
+        """Return a client of the deck that -m, else ORMEN_MANAGER names."""
+        from ormen.client import Client
+
+        address = self.manager or os.environ.get("ORMEN_MANAGER") or DEFAULT_MANAGER
+        try:
+            return Client(address, os.environ.get("ORMEN_TOKEN") or None, timeout)
+        except ValueError as error:
+            from ormen.cli.errors import Failure
+
+            raise Failure(str(error), hint="write it as HOST:PORT, or as a URL.", exit_code=2) from None
+
+    @property
+    def structured(self) -> bool:
+        """Return whether output is for programs: JSON or YAML."""
+        return self.output in ("json", "yaml")
+
+    def look(self, stream: IO[str] | None = None) -> Look:
+        """Return how to draw on `stream` (None: stdout)."""
+        stream = sys.stdout if stream is None else stream
+        terminal = is_terminal(stream)
+        width = columns(stream) if terminal and not (self.whole and stream is sys.stdout) else None
+        return Look(width, _coloured(self.colour, terminal), _is_plain(stream), time.time(), self.utc)
+
+    def data(self, text: str) -> None:
+        """Print what was asked for, to stdout; an empty text prints nothing."""
+        if text:
+            print(text, flush=True)
+
+    def say(self, text: str) -> None:
+        """Print progress, counts, hints: to stderr, not at all with -q."""
+        if text and not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def document(self, value: object) -> None:
+        """Print JSON or YAML, whichever was asked for."""
+        self.data(serialized(value, self.output))
+
+
+def serialized(value: object, output: str) -> str:
+    """Return a value as indented JSON, or as YAML in the same order."""
+    if output == "yaml":
+        import yaml
+
+        text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+        return text.rstrip("\n")
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def json_line(value: Mapping[str, Any]) -> str:
+    """Return one object on one line, for streams."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Return whether a person looks at the stream."""
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def columns(stream: IO[str]) -> int:
+    """Return the terminal's width; COLUMNS wins, 80 where nothing says."""
+    try:
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _coloured(when: str, terminal: bool) -> bool:
+    if when != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
+
+
+def _is_plain(stream: IO[str]) -> bool:
+    encoding = (getattr(stream, "encoding", None) or "").lower().replace("-", "")
+    return os.environ.get("TERM") == "dumb" or not encoding.startswith("utf")
