@@ -1,0 +1,215 @@
+"""All parts of one agent, put together. It owns no thread: whoever calls the `step` of each part does.
+
+So the same agent runs in its own process, with threads (`app.py`), and by the hundred in one simulation, where
+`tick` steps them all and `lanes.drain` does the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from ormen.errors import OrmenError, StoreUnavailable
+from ormen.reasons import Reason
+from ormen.store.agent import AgentStore, NodeCard
+from ormen.task import PLACED, Task
+from worker_agent.controller import Controller
+from worker_agent.facts import usage
+from worker_agent.heartbeat import Hooks, Pulse, Vital
+from worker_agent.lanes import INBOX, Lanes, Ticket
+from worker_agent.probing import Probing
+from worker_agent.proof import Proof
+from worker_agent.requests import Requests
+from worker_agent.station import Station
+from worker_agent.sync import Sync, unsynced
+from worker_agent.watcher import Memory, Watcher
+
+log = logging.getLogger("ormen.sailor")
+
+QUICK_S = 5.0
+"""How long a ring waits for what it has handed in, so that its result says how the quick part ended."""
+AGAIN_S = 0.2
+"""Going down, the pause before looking for tasks that were given to the node meanwhile."""
+INBOX_BATCH = 100
+"""Entries the store gives in one take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What an agent has of its host: its card, the engine's folder, a connection for heartbeats, a file of its own."""
+
+    card: NodeCard
+    root_dir: str
+    pulse_store: AgentStore
+    memory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What an agent needs of its process: its doorbell's proof, and ways to end."""
+
+    post_proof: Callable[[], bool]
+    restart: Callable[[str], None]
+    leave: Callable[[str], None]
+
+
+class Agent:
+    """One node's agent."""
+
+    def __init__(self, station: Station, lanes: Lanes, *, ways: Ways, home: Home) -> None:
+        self.station = station
+        self.lanes = lanes
+        self._card = home.card
+        self._root_dir = home.root_dir
+        self._unknown_cluster = False
+        self._pause = Event()
+        self._ways = ways
+        self.controller = Controller(station, lanes)
+        self.probing = Probing(
+            station,
+            lanes,
+            lambda task, attempt, reason: self.controller.end_unhealthy(task, attempt=attempt, reason=reason),
+        )
+        self.controller.on_seen = self.probing.seen
+        self.sync = Sync(station, lanes, self.controller, probe_ages=self.probing.ages_s)
+        self.watcher = Watcher(station, self.controller.look, Memory(home.memory))
+        self.requests = Requests(station, lanes)
+        self.proof = Proof(ways.post_proof, ways.restart, now=time.monotonic())
+        self.pulse = Pulse(
+            home.pulse_store,
+            (station.node, station.instance, station.cluster),
+            vital=self._vital,
+            hooks=Hooks(
+                inbox=self.look_into_inbox,
+                resync=self.sync.make_full,
+                replaced=self._replaced,
+                unknown=self._unknown,
+                known=self._known,
+                silence=lambda: None,
+                back=self._back,
+            ),
+        )
+
+    def rung(self) -> dict[str, object]:
+        """Answer a ring: take the inbox, hand it to the lanes, and say how what was quick has ended."""
+        self.proof.heard(time.monotonic())
+        deadline = time.monotonic() + QUICK_S
+        taken = self.take()
+        return {name: ticket.result if ticket.wait(deadline) else "goes on" for name, ticket in taken.items()}
+
+    def look_into_inbox(self) -> None:
+        """Have the inbox taken without a ring, as the heartbeat's answer asks."""
+        self.lanes.submit(INBOX, "inbox", self.take)
+
+    def take(self) -> dict[str, Ticket]:
+        """Empty the inbox into the lanes; return each task's ticket by its name."""
+        tickets: dict[str, Ticket] = {}
+        if self.controller.frozen:
+            return tickets
+        while True:
+            try:
+                taken = self.station.store.take(self.station.node, self.station.instance)
+            except StoreUnavailable as fault:
+                log.debug("inbox: %s", fault)
+                return tickets
+            handed = self.controller.look_at(taken.tasks)
+            tickets.update(zip((task.name for task in taken.tasks), handed, strict=True))
+            for request in taken.requests:
+                self.requests.take(request)
+            if len(taken.tasks) + len(taken.gone) + len(taken.requests) < INBOX_BATCH:
+                return tickets
+
+    def tick(self, now: float) -> None:
+        """Do once what the process does in threads of its own; for simulations."""
+        self.pulse.step(now)
+        self.sync.step(now)
+        self.probing.step(now)
+        self.requests.step(now)
+
+    def fault(self) -> str | None:
+        """Return what is wrong with the agent just now, in a sentence; None while it is well."""
+        if self.controller.frozen:
+            return self.controller.frozen
+        if not self.pulse.well:
+            return "Redis does not answer; containers go on"
+        trouble = self._trouble(time.monotonic())
+        return trouble.sentence if trouble else None
+
+    def go_down(self, deadline: float) -> int:
+        """Stop every container of this node and report each as down with the cluster; return how many there were.
+
+        What is given to the node meanwhile is sent back in the same way, until nothing is left or the monotonic
+        clock says `deadline`.
+        """
+        self.controller.going_down = True
+        down: set[str] = set()
+        while time.monotonic() < deadline:
+            held = [task.id for task in self.station.store.held(self.station.node) if self._is_here(task)]
+            if not held:
+                break
+            down.update(held)
+            for ticket in [self.controller.take_down(task_id) for task_id in held]:
+                ticket.wait(deadline)
+            self._pause.wait(AGAIN_S)
+        self.station.store.leave(self.station.node, self.station.instance)
+        return len(down)
+
+    def close(self) -> None:
+        """End the streams and let the lanes go; containers run on."""
+        self._pause.set()
+        self.watcher.close()
+        self.requests.close()
+        self.lanes.close()
+
+    def _is_here(self, task: Task) -> bool:
+        return task.node == self.station.node and task.state in PLACED
+
+    def _vital(self, now: float) -> Vital:
+        return Vital(self.sync.pass_age_s(now), self.proof.age_s(now), self._trouble(now), usage(self._root_dir))
+
+    def _trouble(self, now: float) -> Reason | None:
+        interval_s = self.pulse.interval_s
+        if self.sync.trouble is not None:
+            return self.sync.trouble
+        return unsynced(self.sync.pass_age_s(now), interval_s) or self.proof.trouble(now, interval_s)
+
+    def _replaced(self) -> None:
+        self.controller.frozen = f"another agent is {self.station.node} now"
+        self._ways.leave(f"another agent has joined as {self.station.node}; this one ends")
+
+    def _known(self) -> None:
+        if self._unknown_cluster:
+            log.warning("Redis is cluster %s again: going on", self.station.cluster[:8])
+            self._unknown_cluster = False
+            self.controller.frozen = None
+            self.sync.make_full()
+
+    def _unknown(self) -> None:
+        """Join again if only our node was forgotten; if Redis is another cluster, change nothing and say so."""
+        try:
+            if self.station.store.cluster() == self.station.cluster:
+                self.station.store.join(self._card)
+                self.sync.make_full()
+                log.warning("the deck had forgotten %s: joined again", self.station.node)
+                return
+        except StoreUnavailable as fault:
+            log.debug("%s", fault)
+            return
+        except OrmenError as refusal:
+            self._ways.leave(str(refusal))
+            return
+        if not self._unknown_cluster:
+            self._unknown_cluster = True
+            self.controller.frozen = (
+                f"Redis holds another cluster than {self.station.cluster[:8]}, which {self.station.node} joined: "
+                "nothing is changed; start the agent again to join the new one"
+            )
+            log.error("%s", self.controller.frozen)
+
+    def _back(self) -> None:
+        self.proof.heard(time.monotonic())
+        self.sync.make_full()

@@ -1,0 +1,209 @@
+"""One task at a time from what is to what is wanted: the agent's heart.
+
+`converge` is the one entry for every cause: a ring, a heartbeat's answer, an event of the engine, the list, a failed
+check. It reads the record anew, compares it with the engine and does the next step; so it may be called too often
+and never too late. It runs in a lane that holds the task's place, so never twice at once for one task.
+
+When Redis or the engine does not answer, nothing is changed: the task is kept in `unsettled` and looked at again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+
+from ormen.errors import StoreUnavailable
+from ormen.reasons import Reason
+from ormen.task import PLACED, State, Task, Wanted
+from worker_agent.duties import Duty, duty_of, is_done
+from worker_agent.ending import Ender
+from worker_agent.lanes import START, STOP, Lanes, Ticket
+from worker_agent.pulls import Pulls
+from worker_agent.runtime import Container, RuntimeFault
+from worker_agent.starting import Starter
+from worker_agent.station import Station, Step
+
+log = logging.getLogger(__name__)
+
+OnSeen = Callable[[Task, Container | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A task as it was when it was last looked at: its container's id and state, and whether its start is still due."""
+
+    container_id: str | None
+    state: str | None
+    starting: bool = False
+
+
+class Controller:
+    """Brings the tasks of one node to where their records want them."""
+
+    def __init__(self, station: Station, lanes: Lanes) -> None:
+        self._station = station
+        self._lanes = lanes
+        self._pulls = Pulls(station, lanes, self.look)
+        self._ender = Ender(station)
+        self._starter = Starter(station, self._pulls, self._ender)
+        self._lock = Lock()
+        self._known: dict[str, Known] = {}
+        self._unsettled: set[str] = set()
+        self.on_seen: OnSeen = lambda task, container: None
+        """Hears of every task that was looked at, with its container."""
+        self.frozen: str | None = None
+        """Why nothing may be changed now, in a sentence; None: all is well."""
+        self.going_down = False
+        """Whether the agent is taking its containers down: nothing is started any more."""
+
+    def look(self, task_id: str, *, lane: str = STOP) -> Ticket:
+        """Have the task looked at in a lane."""
+        return self._lanes.submit(lane, task_id, partial(self.converge, task_id))
+
+    def look_at(self, tasks: Iterable[Task]) -> list[Ticket]:
+        """Have tasks looked at, each in the lane that its record asks for."""
+        tickets = []
+        for task in tasks:
+            starts = duty_of(task, self._station.node) is Duty.START
+            if starts:
+                self._remember(Step("taken", task), task)
+            tickets.append(self.look(task.id, lane=START if starts else STOP))
+        return tickets
+
+    def converge(self, task_id: str) -> str:
+        """Read the record, compare it with the engine, do the next step; return in a word how that ended."""
+        return self._act(task_id, self._next)
+
+    def end_unhealthy(self, task_id: str, *, attempt: int, reason: Reason) -> Ticket:
+        """Have the attempt ended because its check failed too often."""
+        return self._lanes.submit(STOP, task_id, partial(self._act, task_id, partial(self._unhealthy, attempt, reason)))
+
+    def take_down(self, task_id: str) -> Ticket:
+        """Have the container stopped and removed because the cluster goes down; the task stays wanted."""
+        return self._lanes.submit(STOP, task_id, partial(self._act, task_id, self._down))
+
+    def consider(self, task: Task, container: Container | None) -> bool:
+        """Take note of a record that was read in bulk and its container as listed; return whether both agree."""
+        if not is_done(task, self._station.node, container):
+            return False
+        self._remember(Step("as wanted", task, container), task)
+        return True
+
+    def known(self) -> dict[str, Known]:
+        """Return what was seen of each task when it was last looked at."""
+        with self._lock:
+            return dict(self._known)
+
+    def starting(self) -> list[str]:
+        """Return the tasks that are scheduled here and do not run yet."""
+        return [task_id for task_id, known in self.known().items() if known.starting]
+
+    def unsettled(self) -> list[str]:
+        """Return the tasks that have to be looked at again."""
+        with self._lock:
+            return sorted(self._unsettled)
+
+    def forget(self, task_id: str) -> None:
+        """Drop all that was kept of a task."""
+        self._starter.forget(task_id)
+        with self._lock:
+            self._known.pop(task_id, None)
+            self._unsettled.discard(task_id)
+
+    def ignore(self, task_id: str, container: Container) -> None:
+        """Take note of a container whose task has no record: an orphan, left as it is."""
+        with self._lock:
+            self._known[task_id] = Known(container.id, container.state)
+            self._unsettled.discard(task_id)
+
+    def _act(self, task_id: str, act: Callable[[Task], Step]) -> str:
+        if self.frozen:
+            return self._later(task_id, "frozen")
+        try:
+            task = self._station.store.read([task_id])[task_id]
+            if task is None:
+                self.forget(task_id)
+                return "no record"
+            step = act(task)
+        except StoreUnavailable as fault:
+            log.debug("%s: %s", task_id, fault)
+            return self._later(task_id, "store away")
+        except RuntimeFault as fault:
+            log.warning("task %s: %s", task_id, fault)
+            return self._later(task_id, fault.reason.code.value)
+        self._remember(step, task)
+        if step.word == "late":
+            log.info("late news of task %s, attempt %d: dropped", task.name, task.attempt)
+        return step.word
+
+    def _next(self, task: Task) -> Step:
+        duty = duty_of(task, self._station.node)
+        if duty is Duty.START:
+            return Step("going down", task) if self.going_down else self._starter.start(task)
+        container = self._station.container_of(task)
+        if duty is Duty.RUN:
+            return self._watch_over(task, container)
+        if duty is Duty.STOP:
+            return self._ender.stop(task, container)
+        if duty is Duty.RENEW:
+            return self._ender.renew(task, container)
+        if duty is Duty.CLEAR:
+            return self._ender.clear(task, container, grace_s=self._grace(task))
+        if duty is Duty.REST and not is_done(task, self._station.node, container):
+            return self._ender.clear(task, container, grace_s=self._grace(task))
+        return Step(task.state.value, task, container)
+
+    def _watch_over(self, task: Task, container: Container | None) -> Step:
+        if container is None:
+            return self._ender.gone(task)
+        if container.ended:
+            return self._ender.exited(task, container)
+        if not container.running:
+            return Step(container.state, task, container, again=True)
+        if container.id != task.container_id:
+            outcome = self._station.store.adopt(task, label=container.attempt, container_id=container.id)
+            return Step("adopted", outcome.task or task, container, again=not outcome.accepted)
+        return Step("running", task, container)
+
+    def _grace(self, task: Task) -> float | None:
+        """Return the task's own grace where a user's wish ends it; None where a newer attempt has replaced it."""
+        wished = task.wanted is not Wanted.RUNNING
+        return self._station.specs.of(task).stop_grace_s if wished else None
+
+    def _unhealthy(self, attempt: int, reason: Reason, task: Task) -> Step:
+        container = self._station.container_of(task)
+        due = task.fence == (self._station.node, attempt) and duty_of(task, self._station.node) is Duty.RUN
+        if not due or container is None or not container.running:
+            return self._next(task)
+        return self._ender.end_unhealthy(task, container, reason)
+
+    def _down(self, task: Task) -> Step:
+        mine = task.node == self._station.node and task.state in PLACED and task.wanted is Wanted.RUNNING
+        return self._ender.take_down(task, self._station.container_of(task)) if mine else self._next(task)
+
+    def _later(self, task_id: str, word: str) -> str:
+        with self._lock:
+            self._unsettled.add(task_id)
+        return word
+
+    def _remember(self, step: Step, read: Task) -> None:
+        task = step.task or read
+        duty = duty_of(task, self._station.node)
+        if duty is not Duty.START:
+            self._starter.forget(task.id)
+        container = step.container
+        with self._lock:
+            if duty is Duty.CLEAR and not step.again:
+                self._known.pop(task.id, None)
+            else:
+                starting = duty is Duty.START and task.state is State.SCHEDULED
+                state = container.state if container else None
+                self._known[task.id] = Known(container.id if container else None, state, starting)
+            if step.again:
+                self._unsettled.add(task.id)
+            else:
+                self._unsettled.discard(task.id)
+        self.on_seen(task, container)

@@ -1,0 +1,58 @@
+"""Proof that the agent consumes: a worker can be connected, alive and deaf after a reconnect.
+
+Having consumed nothing for a while, the agent posts a message to its own queue; if it does not hear it in time, it
+starts itself anew. Only a post that succeeded counts, and only while Redis answers: no outage restarts an agent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from ormen.reasons import Code, Reason
+
+log = logging.getLogger(__name__)
+
+QUIET_INTERVALS = 5
+"""Heartbeat intervals without a message after which the agent posts one to itself."""
+HEARD_WITHIN_S = 15.0
+"""How long its own message may take before the agent takes itself for deaf."""
+USELESS_INTERVALS = 15
+"""Heartbeat intervals without a message after which the node says that it is no good."""
+
+
+class Proof:
+    """When a message was last consumed, and whether the agent's own is on its way."""
+
+    def __init__(self, post: Callable[[], bool], restart: Callable[[str], None], *, now: float) -> None:
+        self._post = post
+        self._restart = restart
+        self._heard_at = now
+        self._posted_at: float | None = None
+
+    def heard(self, now: float) -> None:
+        """Note that a message was consumed."""
+        self._heard_at, self._posted_at = now, None
+
+    def age_s(self, now: float) -> float:
+        """Return how long ago a message was last consumed."""
+        return now - self._heard_at
+
+    def step(self, now: float, *, interval_s: float, well: bool) -> None:
+        """Post when it was quiet for too long; restart when our own message was not heard."""
+        if not well:
+            self.heard(now)
+        elif self._posted_at is not None:
+            if now - self._posted_at >= HEARD_WITHIN_S:
+                self._posted_at = None
+                self._restart(f"nothing heard from its own queue for {now - self._heard_at:.0f}s")
+        elif now - self._heard_at >= QUIET_INTERVALS * interval_s and self._post():
+            # A message heard while the post was on its way has set its own mark; it is asked again later then.
+            self._posted_at = now
+
+    def trouble(self, now: float, interval_s: float) -> Reason | None:
+        """Return why the node is no good when nothing was consumed for too long."""
+        age_s = self.age_s(now)
+        if age_s < max(USELESS_INTERVALS * interval_s, HEARD_WITHIN_S):
+            return None
+        return Reason(Code.NOT_CONSUMING, f"Its agent has read nothing from its queue for {age_s:.0f}s.")

@@ -1,0 +1,151 @@
+"""From a scheduled record to a running container: create, pull if need be, start, report.
+
+`create` comes first and its answer decides: the container's name is fixed in the record, so the engine's own
+"name in use" is the mutex, also against another agent on the same engine and against our own past.
+"""
+
+from __future__ import annotations
+
+from ormen.errors import InvalidSpec
+from ormen.reasons import Code, Reason
+from ormen.spec import Spec
+from ormen.store.agent import Remark, Report
+from ormen.task import Health, Task
+from worker_agent import docker_args, judgement
+from worker_agent.ending import Ender
+from worker_agent.pulls import Pulls
+from worker_agent.runtime import (
+    Container,
+    ContainerPlan,
+    EngineDown,
+    ImageMissing,
+    NameInUse,
+    PlanRefused,
+    StartRefused,
+)
+from worker_agent.station import Station, Step
+
+CREATE_TRIES = 4
+"""How often a create is tried while what holds the name is being cleared away."""
+
+
+class Starter:
+    """Starts what is scheduled on this node."""
+
+    def __init__(self, station: Station, pulls: Pulls, ender: Ender) -> None:
+        self._station = station
+        self._pulls = pulls
+        self._ender = ender
+        self._received: dict[str, int] = {}
+
+    def start(self, task: Task) -> Step:
+        """Do the next step towards a running container of this attempt."""
+        self._receive(task)
+        refusal = self._pulls.refusal(task)
+        if refusal is not None:
+            return self._refuse(task, refusal)
+        if self._pulls.waits(task):
+            return Step("pulling", task)
+        try:
+            spec = self._station.specs.of(task)
+        except InvalidSpec as fault:
+            sentence = f"This agent cannot read the spec of {task.name}: {fault}"
+            return self._refuse(task, Reason(Code.CREATE_REFUSED, sentence))
+        if spec.pull == "always" and not self._pulls.pulled(task):
+            return self._pull(task, spec)
+        plan = docker_args.plan(task, spec, cluster=self._station.cluster, bind=self._station.bind)
+        return self._create(task, spec, plan)
+
+    def forget(self, task_id: str) -> None:
+        """Drop what was kept of the task's start."""
+        self._received.pop(task_id, None)
+        self._pulls.forget(task_id)
+
+    def _create(self, task: Task, spec: Spec, plan: ContainerPlan) -> Step:
+        for _ in range(CREATE_TRIES):
+            try:
+                container_id = self._station.runtime.create(plan)
+            except ImageMissing as fault:
+                if spec.pull == "never" or self._pulls.pulled(task):
+                    return self._refuse(task, fault.reason)
+                return self._pull(task, spec)
+            except NameInUse as fault:
+                done = self._settle_name(task, spec, plan, fault)
+                if done is not None:
+                    return done
+            except (PlanRefused, EngineDown) as fault:
+                # An engine that does not answer a create has started nothing, so the task may go elsewhere at once.
+                return self._refuse(task, fault.reason)
+            else:
+                return self._run(task, spec, container_id)
+        return Step("name busy", task, again=True)
+
+    def _settle_name(self, task: Task, spec: Spec, plan: ContainerPlan, fault: NameInUse) -> Step | None:
+        """Adopt, judge or clear away the container that has the name; None: it is free, create again."""
+        holder = fault.holder
+        if holder is None:
+            return None
+        if holder.cluster != self._station.cluster or holder.task != task.id:
+            return self._refuse(task, fault.reason)
+        here = holder.node == self._station.node
+        if here and holder.running and holder.spec_hash == plan.labels.get("ormen.spec"):
+            return self._adopt(task, spec, holder)
+        if here and holder.ended and holder.started_ms and holder.attempt == task.attempt:
+            return self._ender.exited(task, holder, unreported=True)
+        # The record decides once more: it alone may order a removal.
+        fresh = self._station.store.read([task.id])[task.id]
+        if fresh is None or (fresh.fence, fresh.wanted, fresh.state) != (task.fence, task.wanted, task.state):
+            return Step("changed meanwhile", task, again=True)
+        self._ender.clear_away(holder)
+        return None
+
+    def _adopt(self, task: Task, spec: Spec, holder: Container) -> Step:
+        outcome = self._station.store.adopt(task, label=holder.attempt, container_id=holder.id)
+        if not outcome.accepted or outcome.task is None:
+            return Step("changed meanwhile", outcome.task, again=True)
+        return self._report(outcome.task, spec, holder)
+
+    def _run(self, task: Task, spec: Spec, container_id: str) -> Step:
+        try:
+            self._station.runtime.start(container_id)
+        except StartRefused as fault:
+            self._station.runtime.remove(container_id)
+            return self._refuse(task, fault.reason)
+        container = self._station.runtime.inspect(container_id)
+        if container is None:
+            return Step("gone at once", task, again=True)
+        if container.ended:
+            return self._ender.exited(task, container, unreported=True)
+        return self._report(task, spec, container)
+
+    def _report(self, task: Task, spec: Spec, container: Container) -> Step:
+        health = Health.STARTING if spec.health else None
+        return self._tell(task, judgement.started(task, container, health), "running", container)
+
+    def _refuse(self, task: Task, reason: Reason) -> Step:
+        self._pulls.forget(task.id)
+        return self._tell(task, judgement.refused(task, reason, self._station.rng), reason.code.value)
+
+    def _tell(self, task: Task, report: Report, word: str, container: Container | None = None) -> Step:
+        outcome = self._station.store.report(report)
+        if not outcome.accepted:
+            return Step("late", outcome.task or task, container, again=True)
+        return Step(word, outcome.task or task, container)
+
+    def _pull(self, task: Task, spec: Spec) -> Step:
+        self._pulls.want(task, spec.image)
+        return Step("pulling", task)
+
+    def _receive(self, task: Task) -> None:
+        if self._received.get(task.id) == task.attempt:
+            return
+        self._station.store.note(
+            Remark(
+                task=task.id,
+                node=self._station.node,
+                attempt=task.attempt,
+                event="task.received",
+                sentence=f"by {self._station.node}",
+            )
+        )
+        self._received[task.id] = task.attempt

@@ -1,0 +1,156 @@
+"""Making sure: a list of this node's containers every 2 s, and the whole of its records at start and once a minute.
+
+Events make the agent fast; this makes it certain. A quick pass compares the list with what was seen when each task
+was last looked at, and has only what differs looked at again. A full pass reads every record of the node as well; it
+is what lets the node be given tasks, and finds orphans: containers of ours without a record, which are reported and
+left as they are. A full pass is made after every silence too, of the engine as of Redis.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from ormen.errors import StoreUnavailable
+from ormen.reasons import Code, Reason
+from ormen.task import Task
+from worker_agent.controller import Controller, Known
+from worker_agent.lanes import Lanes
+from worker_agent.runtime import Container, RuntimeFault
+from worker_agent.station import Station
+
+log = logging.getLogger(__name__)
+
+LIST_EVERY_S = 2.0
+"""Between two lists of containers: what the API says is what Docker does within that time."""
+READ_EVERY_S = 60.0
+"""Between two readings of all records of the node."""
+SEEN_EVERY_S = 10.0
+"""How often the store hears which scheduled tasks are in hand."""
+
+
+class Sync:
+    """The passes over Docker. `step` is called by one thread only."""
+
+    def __init__(
+        self, station: Station, lanes: Lanes, controller: Controller, *, probe_ages: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._station = station
+        self._lanes = lanes
+        self._controller = controller
+        self._probe_ages = probe_ages
+        self._full_due = True
+        self._listed_at: float | None = None
+        self._read_at: float | None = None
+        self._told_at: float | None = None
+        self.trouble: Reason | None = None
+        """What the engine said at the last pass, None when it was complete."""
+        self.orphans: tuple[str, ...] = ()
+        """Names of the containers of ours that have no record."""
+
+    def make_full(self) -> None:
+        """Let the next pass read every record of the node."""
+        self._full_due = True
+
+    def pass_age_s(self, now: float) -> float:
+        """Return how long ago the last complete pass over Docker was."""
+        return now - self._listed_at if self._listed_at is not None else 0.0
+
+    def step(self, now: float) -> None:
+        """Make the pass that is due; what does not answer is tried again at the next step."""
+        if self._controller.frozen:
+            return
+        try:
+            listed = self._list(now)
+            if listed is not None:
+                self._compare(listed, now)
+            self._tell(now)
+        except StoreUnavailable as fault:
+            log.debug("sync: %s", fault)
+            self._full_due = True
+
+    def _list(self, now: float) -> dict[str, Container] | None:
+        try:
+            found = self._station.runtime.containers(self._station.cluster)
+        except RuntimeFault as fault:
+            if self.trouble is None or self.trouble.code is not fault.reason.code:
+                log.warning("%s", fault)
+            self.trouble = fault.reason
+            self._full_due = True
+            return None
+        if self.trouble is not None:
+            log.warning("the engine answers again")
+        self.trouble = None
+        self._listed_at = now
+        # A task has at most one container here that counts; the name is unique, and the running one wins.
+        mine = [item for item in found if item.node == self._station.node and item.task]
+        return {str(item.task): item for item in sorted(mine, key=lambda item: item.running)}
+
+    def _compare(self, listed: Mapping[str, Container], now: float) -> None:
+        if self._full_due or self._read_at is None or now - self._read_at >= READ_EVERY_S:
+            self._full(listed)
+            self._full_due, self._read_at = False, now
+        else:
+            self._quick(listed)
+
+    def _quick(self, listed: Mapping[str, Container]) -> None:
+        known = self._controller.known()
+        due = set(self._controller.unsettled())
+        due.update(task_id for task_id, item in listed.items() if not _agrees(known.get(task_id), item))
+        due.update(
+            task_id for task_id, seen in known.items() if seen.container_id is not None and task_id not in listed
+        )
+        fresh = [task_id for task_id in sorted(due) if not self._lanes.busy(task_id)]
+        self._look(fresh, listed)
+
+    def _full(self, listed: Mapping[str, Container]) -> None:
+        held = {task.id: task for task in self._station.store.held(self._station.node)}
+        unheld = [task_id for task_id in listed if task_id not in held]
+        read: dict[str, Task | None] = self._station.store.read(unheld) if unheld else {}
+        orphans = []
+        for task_id, task in {**read, **held}.items():
+            container = listed.get(task_id)
+            if task is None and container is not None:
+                orphans.append(container.name)
+                self._controller.ignore(task_id, container)
+            elif task is not None and not self._controller.consider(task, container) and not self._lanes.busy(task_id):
+                self._controller.look_at([task])
+        for task_id in self._controller.known().keys() - held.keys() - listed.keys():
+            if not self._lanes.busy(task_id):
+                self._controller.forget(task_id)
+        self._report_orphans(tuple(sorted(orphans)))
+        self._station.store.synced(self._station.node, self._station.instance, orphans=self.orphans)
+
+    def _look(self, ids: list[str], listed: Mapping[str, Container]) -> None:
+        if not ids:
+            return
+        for task_id, task in self._station.store.read(ids).items():
+            if task is not None:
+                self._controller.look_at([task])
+            elif task_id in listed:
+                self._controller.ignore(task_id, listed[task_id])
+            else:
+                self._controller.forget(task_id)
+
+    def _report_orphans(self, orphans: tuple[str, ...]) -> None:
+        for name in sorted(set(orphans) - set(self.orphans)):
+            log.warning("container %s is of this cluster and has no record: left as it is", name)
+        self.orphans = orphans
+
+    def _tell(self, now: float) -> None:
+        if self._told_at is not None and now - self._told_at < SEEN_EVERY_S:
+            return
+        self._station.store.seen(self._controller.starting())
+        self._station.store.probed(self._station.node, self._probe_ages())
+        self._told_at = now
+
+
+def _agrees(known: Known | None, container: Container) -> bool:
+    return known is not None and (known.container_id, known.state) == (container.id, container.state)
+
+
+def unsynced(age_s: float, interval_s: float) -> Reason | None:
+    """Return why a node whose last complete pass over Docker is too old is no good just now."""
+    if age_s <= 10 * interval_s:
+        return None
+    return Reason(Code.ENGINE_HUNG, f"The engine has not been seen in full for {age_s:.0f}s.")

@@ -1,0 +1,131 @@
+"""Hearing the engine at once: its events say what happened to a container and by whose doing.
+
+The stream is opened with the time of the last event, so what happened while it was closed is heard afterwards. If
+the engine is another process than before (or was, by all that can be told, since its socket broke), then every
+container that ended in between ended with it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import psutil
+
+from worker_agent.runtime import Engine, RuntimeEvent, RuntimeFault, Stream
+from worker_agent.station import Station
+
+log = logging.getLogger(__name__)
+
+WORTH_A_LOOK = frozenset({"die", "destroy", "oom", "pause", "unpause"})
+"""Events after which a task is looked at again; the others only explain."""
+RETRY_S = 0.5
+"""Between two tries to open the stream."""
+REMEMBER_EVERY_S = 10.0
+"""How often the time up to which the engine was watched is written to disk."""
+
+
+class Memory:
+    """What the watcher must know of its past after a restart of the agent: one small file on the node."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def load(self) -> dict[str, object]:
+        """Return what was saved, nothing if there is no such file or it cannot be read."""
+        try:
+            found = json.loads(self._path.read_text()) if self._path else {}
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def save(self, **values: object) -> None:
+        """Write the file anew, whole or not at all."""
+        if self._path is None:
+            return
+        fresh = self._path.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps(values))
+            fresh.replace(self._path)
+        except OSError as fault:
+            log.warning("cannot remember in %s: %s", self._path, fault)
+
+
+class Watcher:
+    """Follows the engine's events in a thread of its own, from `run` to `close`."""
+
+    def __init__(self, station: Station, look: Callable[[str], object], memory: Memory) -> None:
+        self._station = station
+        self._look = look
+        self._memory = memory
+        self._closed = Event()
+        self._stream: Stream[RuntimeEvent] | None = None
+        past = memory.load()
+        self._engine: str | None = str(past["engine"]) if past.get("engine") else None
+        self._watched_ms: int | None = int(str(past["watched_ms"])) if past.get("watched_ms") else None
+        self._saved_ms = 0
+        self._followed = False
+
+    def run(self) -> None:
+        """Follow the events until closed; the engine's silences are waited out."""
+        while not self._closed.is_set():
+            try:
+                self._follow()
+            except RuntimeFault as fault:
+                if not self._closed.is_set():
+                    log.debug("event stream: %s", fault)
+            self._station.evidence.disconnected()
+            self._closed.wait(RETRY_S)
+
+    def close(self) -> None:
+        """End the stream and the thread."""
+        self._closed.set()
+        if self._stream is not None:
+            self._stream.close()
+        self._remember(self._station.wall_ms())
+
+    def tick(self) -> None:
+        """Note that the engine is being watched just now; called every second or so."""
+        now_ms = self._station.wall_ms()
+        if self._stream is not None and now_ms - self._saved_ms >= REMEMBER_EVERY_S * 1000:
+            self._remember(now_ms)
+
+    def _follow(self) -> None:
+        began_ms = self._station.wall_ms()
+        since = self._watched_ms * 1_000_000 if self._watched_ms is not None else None
+        stream = self._station.runtime.watch(self._station.cluster, since=since)
+        try:
+            gap = self._gap(self._station.runtime.engine(), began_ms)
+            self._stream, self._followed = stream, True
+            self._station.evidence.connected(restarted_between=gap)
+            for event in stream:
+                self._hear(event)
+        finally:
+            if self._stream is not None:
+                self._watched_ms = self._station.wall_ms()
+            self._stream = None
+            stream.close()
+
+    def _gap(self, engine: Engine, now_ms: int) -> tuple[int, int] | None:
+        started = engine.started_at or f"booted {psutil.boot_time():.0f}"
+        before, since = self._engine, self._watched_ms
+        self._engine = started
+        if since is None or before is None:
+            return None
+        # A stream that broke under us means a new engine unless the engine itself says it is the old one.
+        broke = self._followed and engine.started_at is None
+        return (since, now_ms) if before != started or broke else None
+
+    def _hear(self, event: RuntimeEvent) -> None:
+        self._station.evidence.hear(event)
+        if event.type in WORTH_A_LOOK:
+            self._look(event.task)
+
+    def _remember(self, now_ms: int) -> None:
+        self._saved_ms = now_ms
+        if self._stream is not None:
+            self._watched_ms = now_ms
+        self._memory.save(engine=self._engine, watched_ms=self._watched_ms)
