@@ -101,6 +101,8 @@ def _host_config(spec: Spec, ports: tuple[Port, ...]) -> dict[str, Any]:
         config["NanoCpus"] = spec.cpu_limit_milli * 1_000_000
     if spec.memory_limit_bytes is not None:
         config["Memory"] = spec.memory_limit_bytes
+        # Docker refuses a reservation above the limit.
+        config["MemoryReservation"] = min(spec.resources.memory_bytes, spec.memory_limit_bytes)
         # MemorySwap is memory and swap together: equal means no swap.
         config["MemorySwap"] = spec.memory_limit_bytes
     return config

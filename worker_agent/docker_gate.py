@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from worker_agent.runtime import EngineDenied, EngineDown, EngineHung, RuntimeFa
 
 if TYPE_CHECKING:
     from requests import Response
+
+CONNECT_S = 5.0
+"""How long the engine may take to accept a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Gate:
         with self._lock:
             if self._session is None:
                 try:
+                    knock(self.address)
                     self._session = self._connect()
                 except Exception as error:  # docker wraps whatever happened while it asked for the version
                     raise self.fault(error, "GET /version") from error
@@ -67,7 +72,7 @@ class Gate:
                 data=None if ask.body is None else json.dumps(ask.body),
                 headers=headers,
                 stream=ask.stream,
-                timeout=(5.0, timeout_s),
+                timeout=(CONNECT_S, timeout_s),
             )
             return answer
         except OSError as error:  # requests' own errors are OSErrors
@@ -127,6 +132,17 @@ class Gate:
                 f" {message(answer)}.",
             )
         )
+
+
+def knock(address: str) -> None:
+    """Raise OSError if nothing accepts at a ``unix://`` address; other addresses are not tried.
+
+    docker's own client hides the cause in a text, and leaves the socket it tried open.
+    """
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(CONNECT_S)
+            connection.connect(address.removeprefix("unix://"))
 
 
 def message(answer: Response) -> str:

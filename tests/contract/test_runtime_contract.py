@@ -9,7 +9,7 @@ import pytest
 
 from ormen.reasons import Code
 from ormen.task import Port
-from tests.contract.conftest import Bench
+from tests.contract.bench import Bench
 from worker_agent.runtime import (
     Container,
     ContainerGone,
