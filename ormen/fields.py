@@ -28,7 +28,12 @@ Reader = Callable[[object], T]
 MOST_STRING_BYTES = 131_071
 """The longest argument or variable that Linux hands to a program (MAX_ARG_STRLEN, less its closing zero)."""
 
+MOST_ENTRIES = 4096
+"""Entries of a map, and words of a command."""
+
 MOST_NAME = 63
+"""Characters of a task's name, which is also a container's and a host's."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -149,6 +154,8 @@ def mapping(read_key: Reader[str], read_value: Reader[str], *, most_bytes: int) 
     def read(value: object) -> dict[str, str]:
         if not isinstance(value, dict):
             raise bad("WRONG_TYPE", f"must be a map, not {kind(value)}", value)
+        if len(value) > MOST_ENTRIES:
+            raise bad("TOO_LONG", f"has {len(value)} entries; the most is {MOST_ENTRIES}")
         found: dict[str, str] = {}
         faults: list[Fault] = []
         for key, item in value.items():

@@ -54,7 +54,7 @@ def _statuses(value: object) -> tuple[int, int]:
 
 def words(value: object) -> tuple[str, ...]:
     """Return a program and its arguments: at least the program, which is not empty."""
-    found = read.each(read.text, most=4096)(value)
+    found = read.each(read.text, most=read.MOST_ENTRIES)(value)
     if not found:
         raise read.bad("MALFORMED", "must not be empty; leave it out for the image's own", hint="leave it out")
     if not found[0]:
@@ -67,18 +67,31 @@ class HealthSchema(Strict):
 
     http = Leaf(
         _check_path,
-        TEXT | {"description": "/path or :PORT/path; without a port the first of ports.", "example": ":9000/ready"},
+        TEXT
+        | {
+            "pattern": "^(:[0-9]{1,5})?/[!-~]*$",
+            "description": "/path or :PORT/path; without a port the first of ports.",
+            "example": ":9000/ready",
+        },
     )
     expect = Leaf(
         _statuses,
-        TEXT | {"description": "The good status, or a range.", "default": "200-399", "example": "200"},
+        TEXT
+        | {
+            "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$",
+            "description": "The good status, or a range.",
+            "default": "200-399",
+            "example": "200",
+        },
     )
     tcp = Leaf(
         read.whole(1, 65535, "a port"),
         {"type": "integer", "minimum": 1, "maximum": 65535, "example": 5432,
          "description": "A container port that must accept connections."},
     )  # fmt: skip
-    command = Leaf(words, TEXTS | {"description": "Run inside; exit 0 is healthy.", "example": ["pg_isready"]})
+    command = Leaf(
+        words, TEXTS | {"minItems": 1, "description": "Run inside; exit 0 is healthy.", "example": ["pg_isready"]}
+    )
     grace = Leaf(
         read.duration(0, DAY_S, "0 to 24h"),
         DURATION | {"description": "Failures that do not count yet, from the start.", "default": "30s"},
@@ -132,9 +145,14 @@ def _boolean(value: object) -> bool:
 class VolumeSchema(Strict):
     """A mount: a named volume of the node, or a path of the host that the policy allows."""
 
-    name = Leaf(_volume_name, TEXT | {"description": "A named volume.", "example": "pgdata"})
-    host = Leaf(read.path, TEXT | {"description": "A path of the host; the policy must allow it."})
-    target = Leaf(_target, TEXT | {"description": "Where in the container.", "example": "/data"}, required=True)
+    name = Leaf(
+        _volume_name,
+        TEXT | {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]+$", "description": "A named volume.", "example": "pgdata"},
+    )
+    host = Leaf(read.path, TEXT | {"pattern": "^/", "description": "A path of the host; the policy must allow it."})
+    target = Leaf(
+        _target, TEXT | {"pattern": "^/", "description": "Where in the container.", "example": "/data"}, required=True
+    )
     read_only = Leaf(_boolean, {"type": "boolean", "default": False})
 
     def conflicts(self, found: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[Fault]:

@@ -25,6 +25,9 @@ __all__ = ["MOST_TASKS", "Item", "Submission", "TaskSchema", "default_name", "lo
 MOST_TASKS = 1000
 """Tasks of one submission, after `count`."""
 
+MOST_FAULTS = 1000
+"""When a list has shown this many faults, its further tasks are not read: nobody reads the answer to its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -121,6 +124,8 @@ def _read_all(raws: Sequence[object], *, listed: bool) -> tuple[list[Spec], list
     # Tasks of a list often differ in their names only: what is else the same is read once.
     known: dict[str, Spec] = {}
     for index, raw in enumerate(raws):
+        if len(faults) >= MOST_FAULTS:
+            break
         try:
             specs.append(_read_known(raw, known))
         except InvalidSpec as error:

@@ -17,6 +17,7 @@ from ormen import image_reference
 from ormen.crosscheck import task_conflicts
 from ormen.errors import Fault
 from ormen.part_schemas import DAY_S, HealthSchema, PortSchema, VolumeSchema, words
+from ormen.scheduler import constraints as grammar
 from ormen.strict import DURATION, HABITS, SIZE, TEXT, TEXTS, Leaf, Objects, Strict
 from ormen.units import MIB
 
@@ -42,11 +43,9 @@ def _restart(value: object) -> tuple[str, int | None]:
 
 
 def _constraint(value: object) -> str:
-    from ormen.scheduler import constraints
-
     word = read.text(value, most=1024, empty=False)
     try:
-        constraints.parse(word)
+        grammar.parse(word)
     except ValueError as error:
         raise read.bad(
             "MALFORMED", str(error), value, hint="write it as zone=eu, gpu!=none or disk in (ssd,nvme)"
@@ -72,11 +71,21 @@ class TaskSchema(Strict):
     )  # fmt: skip
     image = Leaf(
         image_reference.image,
-        TEXT | {"description": "Docker reference; without a tag latest.", "example": "nginx:1.28"},
+        TEXT
+        | {
+            "minLength": 1,
+            "maxLength": 1024,
+            "description": "Docker reference; without a tag latest.",
+            "example": "nginx:1.28",
+        },
         required=True,
     )
-    command = Leaf(words, TEXTS | {"description": "Replaces the image's CMD.", "example": ["work", "--fast"]})
-    entrypoint = Leaf(words, TEXTS | {"description": "Replaces the image's ENTRYPOINT, and drops its CMD."})
+    command = Leaf(
+        words, TEXTS | {"minItems": 1, "description": "Replaces the image's CMD.", "example": ["work", "--fast"]}
+    )
+    entrypoint = Leaf(
+        words, TEXTS | {"minItems": 1, "description": "Replaces the image's ENTRYPOINT, and drops its CMD."}
+    )
     env = Leaf(
         read.mapping(read.env_name, read.env_value, most_bytes=1024**2),
         {"type": "object", "additionalProperties": {"type": ["string", "number"]}, "example": {"PORT": 8080},

@@ -197,6 +197,15 @@ def test_default_names_within_a_list_differ() -> None:
     assert [item.name for item in found.items] == ["api-00000001", "api-00000002", "api-0000"]
 
 
+def test_a_flood_of_faults_is_cut() -> None:
+    """Of very many unknown fields a hundred are named, and of very many faults about a thousand."""
+    flood = {"image": "a"} | {f"memory{number}": 1 for number in range(5000)}
+    found = faults(flood)
+    assert (len(found), found[-1].detail) == (101, "has 5000 unknown fields; the first 100 are named")
+    assert 1000 <= len(faults([flood] * 50)) <= 1101
+    assert fault(env={str(number): 1 for number in range(5000)}).code == "TOO_LONG"
+
+
 def test_ids_and_names_stand_once_in_a_list() -> None:
     """A second task of the same id or name is a fault at its own place; copies count, too."""
     web = {"image": "a", "name": "web", "id": ID}
