@@ -19,7 +19,8 @@ from ormen.spec import PortSpec
 
 BINDS = (None, "0.0.0.0", "::", "10.0.0.1", "127.0.0.1")
 
-amounts = st.builds(Resources, st.integers(0, 4000), st.integers(0, 9), st.integers(0, 3))
+amounts = st.builds(Resources, st.sampled_from([0, 1, 500, 1000, 4000]), st.integers(0, 4), st.integers(0, 2))
+capacities = st.builds(Resources, st.sampled_from([0, 2000, 4000, 9000]), st.integers(0, 9), st.integers(0, 9))
 ports = st.builds(
     PortSpec, st.just(80), st.sampled_from([None, None, 8080, 8081, 20001]), st.sampled_from(["tcp", "udp"]),
     st.sampled_from(BINDS),
@@ -36,7 +37,7 @@ def fleets(draw: st.DrawFn, *, most: int = 9) -> Fleet:
             Node(
                 f"node-{i}", state, engine=draw(st.sampled_from([f"e{i}", "shared"])),
                 labels=draw(st.sampled_from([{}, {"zone": "a"}, {"zone": "b"}])),
-                capacity=draw(amounts), reserved=draw(st.one_of(st.just(Resources()), amounts)), used=draw(amounts),
+                capacity=draw(capacities), reserved=draw(st.one_of(st.just(Resources()), amounts)), used=draw(amounts),
                 tasks=draw(st.integers(0, 500)), synced=draw(st.sampled_from([True, True, True, False])),
             )
         )  # fmt: skip

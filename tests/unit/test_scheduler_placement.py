@@ -52,6 +52,21 @@ def test_a_seat_is_not_reserved_twice() -> None:
     assert [type(answer) for answer in answers] == [Placement, Placement]
 
 
+def test_a_seat_is_free_for_nobody_else() -> None:
+    """A need of the same class is refused before and after the one that has the seat."""
+    full = node("node-1", reserved=Resources(4000, 8 * GIB, 0), tasks=1)
+    answers = place([need("a"), need("b", seat="node-1"), need("c")], Fleet([full]))
+    assert [type(answer) for answer in answers] == [Refusal, Placement, Refusal]
+
+
+@pytest.mark.parametrize("amount", [Resources(3000, 0, 0), Resources(0, 5 * GIB, 0), Resources(0, 0, 60 * GIB)])
+@pytest.mark.parametrize("vectors", [False, True])
+def test_each_amount_is_taken_from_the_next_need(amount: Resources, vectors: bool) -> None:
+    """Twice more than half does not fit, whichever resource it is."""
+    answers = place([Need("a", amount), Need("b", amount)], Fleet([node("node-1")]), vectors=vectors)
+    assert [type(answer) for answer in answers] == [Placement, Refusal]
+
+
 def test_a_task_keeps_its_own_ports_on_its_seat() -> None:
     """Its named port is not taken by itself, and its port of the pool stays the same."""
     taken = {"engine-node-1": {"8080/tcp": (("0.0.0.0", "t"),), "23456/tcp": (("0.0.0.0", "t"),)}}

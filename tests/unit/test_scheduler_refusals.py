@@ -1,6 +1,7 @@
 """Refusals: the sentence, the code, whether room can come, and what would help."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_a_constraint_that_nobody_meets_is_answered_with_what_there_is(constrain
 
 def test_nodes_that_take_no_tasks_are_named_with_their_state() -> None:
     """Those that meet the constraint count; the remedy is a command."""
-    ssd = {"labels": {"disk": "ssd"}}
+    ssd: dict[str, Any] = {"labels": {"disk": "ssd"}}
     told = refused(
         asks(constraints=("disk=ssd",)), node("node-1", labels={"disk": "hdd"}),
         node("node-2", state=NodeState.DRAINING, **ssd), node("node-3", state=NodeState.CORDONED, **ssd),
