@@ -103,18 +103,28 @@ class _Check:
         """Return the status, and the beginning of the body if the status is not as expected."""
         held = b""
         while True:
-            connection.settimeout(self._left_s())
-            part = connection.recv(BODY)
+            part = self._more(connection, complete=b"\r\n\r\n" in held)
             held += part
             head, complete, body = held.partition(b"\r\n\r\n")
             if complete:
                 status, length = _head(head)
-                if expect[0] <= status <= expect[1] or not part or len(body) >= min(length, BODY):
+                ended = not part or len(body) >= min(length, BODY) or body.endswith(b"0\r\n\r\n")
+                if ended or expect[0] <= status <= expect[1]:
                     return status, _body(held)
             elif not part:
                 raise http.client.BadStatusLine("")
             elif len(held) > 16 * BODY:
                 raise http.client.LineTooLong("header")
+
+    def _more(self, connection: socket.socket, *, complete: bool) -> bytes:
+        """Return what comes next. Once the head is complete, time running out is only the end of the body."""
+        try:
+            connection.settimeout(self._left_s())
+            return connection.recv(BODY)
+        except TimeoutError:
+            if complete:
+                return b""
+            raise
 
     def _connect(self) -> socket.socket:
         connection = socket.create_connection((self._address or "", self._port), timeout=self._left_s())
