@@ -1,0 +1,54 @@
+"""What the tests of the API share: the real application on a real Redis, and nodes that exist only in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from manager_api.app import create_app
+from ormen.settings import Settings
+from ormen.store.agent import AgentStore
+from ormen.store.loops import LoopStore
+from tests.integration.sailors import Sailor
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The API, with connections of its own."""
+    made = create_app(settings)
+    yield made
+    made.extensions["ormen"].close()
+
+
+@pytest.fixture
+def api(app: Flask) -> FlaskClient:
+    """A client of the API."""
+    return app.test_client()
+
+
+@pytest.fixture
+def guarded(settings: Settings) -> Iterator[FlaskClient]:
+    """A client of an API that wants the token ``s3cret``."""
+    made = create_app(replace(settings, token="s3cret"))
+    yield made.test_client()
+    made.extensions["ormen"].close()
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[LoopStore]:
+    """The manager's side of the store."""
+    opened = LoopStore.connect(settings, "test")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sailor(settings: Settings) -> Iterator[Sailor]:
+    """An agent without a Docker engine: node-1 with 4 cores and 4 GiB, which does what the test says."""
+    opened = AgentStore.connect(settings, "test-agent")
+    yield Sailor(opened).join()
+    opened.close()
