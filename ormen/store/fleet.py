@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ormen.errors import NodeNotFound, StillRunning
-from ormen.node import Node, NodeState
+from ormen.node import Node
 from ormen.reasons import Code, Reason
 from ormen.store.records import node_of, node_state
 from ormen.store.redis import RedisStore, answering
 from ormen.store.scripts import BATCH
+from ormen.units import format_age, format_clock
 
 Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
 """Host ports in use: engine id -> ``8080/tcp`` -> (bind address, task id) of each holder."""
@@ -75,7 +76,7 @@ class FleetReader(RedisStore):
             live = {
                 "state": state,
                 "reason": _state_reason(
-                    code, age_s=(now - heartbeat) / 1000, marked=(by, why, marked), trouble=trouble
+                    code, now_ms=now, heartbeat_ms=heartbeat, marked=(by, why, marked), trouble=trouble
                 ),
                 "heartbeat_ms": heartbeat,
                 "age_s": (now - heartbeat) / 1000,
@@ -150,14 +151,18 @@ class FleetReader(RedisStore):
 
 
 def _state_reason(
-    code: Code | None, *, age_s: float, marked: tuple[Any, Any, Any], trouble: str | None
+    code: Code | None, *, now_ms: int, heartbeat_ms: int, marked: tuple[Any, Any, Any], trouble: str | None
 ) -> Reason | None:
     if code is None:
         return None
-    by, why, _ = marked
+    by, why, at = marked
     if code in (Code.NODE_DRAINING, Code.NODE_CORDONED):
-        word = NodeState.DRAINING if code is Code.NODE_DRAINING else NodeState.CORDONED
-        return Reason(code, f"{word.value.capitalize()} by {by or 'somebody'}" + (f": {why}." if why else "."))
+        word = "Draining" if code is Code.NODE_DRAINING else "Cordoned"
+        since = f" since {format_clock(int(at), now_ms=now_ms)}" if at else ""
+        return Reason(code, f"{word}{since} by {by or 'somebody'}" + (f", {why}." if why else "."))
     if code in (Code.NODE_LOST, Code.NODE_SUSPECT):
-        return Reason(code, f"Its agent last spoke {age_s:.1f}s ago." if age_s < 1e9 else "Its agent went down.")
+        silent_s = (now_ms - heartbeat_ms) / 1000
+        return Reason(
+            code, f"Its agent last spoke {format_age(silent_s)} ago." if heartbeat_ms else "Its agent went down."
+        )
     return Reason(code, trouble or "")
