@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -182,6 +184,29 @@ def test_no_engine_is_engine_down(no_engine: DockerRuntime) -> None:
         with pytest.raises(EngineDown, match=r"none\.sock: no such file") as fault:
             call()
         assert fault.value.reason.code is Code.ENGINE_DOWN
+
+
+def test_a_socket_of_somebody_else_is_denied(tmp_path: Path) -> None:
+    """Without the right to the socket the fault is ENGINE_DENIED and names the remedy."""
+    script = """
+import os, sys
+from worker_agent.docker_runtime import DockerRuntime
+from worker_agent.runtime import EngineDenied
+runtime = DockerRuntime("unix://" + sys.argv[1])
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    runtime.engine()
+except EngineDenied as fault:
+    print(fault.reason.code, fault)
+"""
+    with socket.socket(socket.AF_UNIX) as closed:
+        closed.bind(f"{tmp_path}/closed.sock")
+        os.chmod(f"{tmp_path}/closed.sock", 0)
+        closed.listen()
+        said = subprocess.check_output([sys.executable, "-c", script, f"{tmp_path}/closed.sock"], text=True)
+    assert said.startswith("ENGINE_DENIED This user may not use Docker")
+    assert "group docker" in said
 
 
 def test_an_engine_that_comes_is_found(tmp_path: Path, docker_bench: Bench) -> None:
