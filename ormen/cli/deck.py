@@ -69,7 +69,7 @@ class Flags:
 @option("--profile", type=click.Choice(sorted(PROFILES)), metavar="NAME", help="default, or calm for nervous networks")
 @common
 @click.pass_context
-def deck(ctx: click.Context, db_type: str | None, **words: str | int | bool | None) -> None:
+def deck(ctx: click.Context, /, db_type: str | None, **words: str | int | bool | None) -> None:
     """Run the manager of a cluster."""
     if db_type is not None:
         print("warning: --dbType does nothing: the state is in Redis", file=sys.stderr)

@@ -16,9 +16,9 @@ from ormen.cli.errors import ended
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.supervising import Service, fail, settings_of_env, warn_of_silence
 from ormen.local.decide import check_port
-from ormen.local.failure import TAKEN, WRONG_USE, LocalFailure
-from ormen.local.logs import last_words
-from ormen.local.plan import NODE_TAKEN, agent_program
+from ormen.local.failure import WRONG_USE, LocalFailure
+from ormen.local.logs import last_answer
+from ormen.local.plan import agent_program
 from ormen.local.state import StateFolder, default_folder
 from ormen.local.supervisor import GaveUp
 from ormen.settings import Settings
@@ -59,7 +59,7 @@ class Flags:
 @option("--insecure", is_flag=True, help="Insist on a Redis beyond this machine without a password")
 @common
 @click.pass_context
-def sailor(ctx: click.Context, db_type: str | None, **words: str | int | bool | tuple[str, ...] | None) -> None:
+def sailor(ctx: click.Context, /, db_type: str | None, **words: str | int | bool | tuple[str, ...] | None) -> None:
     """Run the agent of this host."""
     if db_type is not None:
         print("warning: --dbtype does nothing: the state is in Redis", file=sys.stderr)
@@ -117,16 +117,12 @@ def sailor_settings(flags: Flags, base: Settings) -> Settings:
 
 
 def refusal(end: GaveUp) -> LocalFailure:
-    """Return the failure of an agent that ended with an answer; the sentence is its own last word."""
-    said = [line for line in last_words(end.program.log, offset=end.log_start) if not line.startswith("hint:")]
-    sentence = said[-1].removeprefix("error:").strip().removesuffix(".") if said else "this node may not join"
-    taken = end.end.exit_code == NODE_TAKEN
-    return LocalFailure(
-        sentence.removesuffix("  [NODE_TAKEN]").removesuffix("."),
-        hint="choose another --name, or stop that agent" if taken else "its name must be in the deck's -w list",
-        exit_code=TAKEN if taken else end.end.exit_code or 1,
-        code="NODE_TAKEN" if taken else "NODE_REFUSED",
-    )
+    """Return the failure of an agent that ended with an answer, in its own words."""
+    answer = last_answer(end.program.log, offset=end.log_start)
+    exit_code = end.end.exit_code or 1
+    if answer is None:
+        return LocalFailure(f"the agent ended ({end.end}); its log is {end.program.log}", exit_code=exit_code)
+    return LocalFailure(answer.sentence, hint=answer.hint, exit_code=exit_code, code=answer.code)
 
 
 def _joined(labels: Sequence[str]) -> str:

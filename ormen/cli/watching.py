@@ -77,16 +77,19 @@ class Watching:
         self._deaths = Deaths(screen, self._look(), wide=wide)
         self._logs = LogView(screen, least=0 if logs or not self._live else WARNING)
         self._begun = self._drawn = time.monotonic()
-        if not idle:
-            files = {name: cluster.layout.folder.log(name) for name in cluster.names}
-            sizes = {name: path.stat().st_size if path.exists() else 0 for name, path in files.items()}
-            self._logs.follow({name: Follower(path, offset=sizes[name]) for name, path in files.items()})
+        self._quiet = self._live and not logs
+        if not (idle or self._quiet):
+            self._follow()
         self.hear = self._deaths.hear
 
     def refresh(self) -> float:
         """Show what is new and return after how many seconds to look again."""
         if self._idle:
             return IDLE_S
+        if self._quiet:
+            # Warnings from here on: what was said while all was starting, each waiting for another, is no news.
+            self._quiet = False
+            self._follow()
         self._logs.show()
         now = time.monotonic()
         if self._live and now - self._drawn >= BLOCK_EVERY_S:
@@ -97,6 +100,11 @@ class Watching:
     def end(self) -> None:
         """Take the block away: what follows are the steps of going down."""
         self._screen.block(())
+
+    def _follow(self) -> None:
+        files = {name: self._cluster.layout.folder.log(name) for name in self._cluster.names}
+        sizes = {name: path.stat().st_size if path.exists() else 0 for name, path in files.items()}
+        self._logs.follow({name: Follower(path, offset=sizes[name]) for name, path in files.items()})
 
     def _draw(self, now: float) -> None:
         nodes = self._cluster.probe.nodes()

@@ -96,7 +96,8 @@ class Cluster:
         stage.tell(Step("⠹", "sailors", "stopping" if keep_containers else "stopping, with their containers"))
         # The loops first: they would place anew what the agents are about to give up.
         self._stop(("beat", "control"))
-        stage.tell(self._stop_sailors(kept, keep_containers=keep_containers, begun=begun))
+        if self.layout.sailors:
+            stage.tell(self._stop_sailors(kept, keep_containers=keep_containers, begun=begun))
         begun = time.monotonic()
         stage.tell(Step("⠹", "control", "stopping"))
         self._stop(("flower", "deck"))
@@ -219,13 +220,17 @@ class Cluster:
 
     def _dead(self, notice: GaveUp) -> LocalFailure:
         program = notice.program
-        last = logs.last_words(program.log, offset=notice.log_start)
+        answer = logs.last_answer(program.log, offset=notice.log_start) if notice.final else None
+        if answer:
+            self._stage.tell(Step("✗", program.name, "refused", self.elapsed()))
+            code = notice.end.exit_code or FAILED
+            return LocalFailure(answer.sentence, hint=answer.hint, exit_code=code, code=answer.code)
         self._stage.tell(Step("✗", program.name, f"{program.role} dies at once ({notice.end})", self.elapsed()))
         return LocalFailure(
-            f"{program.name} could not be started: {program.role} died five times ({notice.end})",
+            f"{program.name} could not be started: its {program.role} died ({notice.end}), however often it was tried",
             hint=f"its log says more: {program.log}",
             exit_code=FAILED,
-            evidence=last,
+            evidence=logs.last_words(program.log, offset=notice.log_start),
         )
 
     def _slow(self, what: str) -> LocalFailure:

@@ -89,6 +89,26 @@ def last_words(path: Path, *, offset: int = 0) -> tuple[str, ...]:
     return tuple(line.rstrip() for line in tail(path, offset=offset) if line.strip())[-5:]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process said when it ended with an answer: its ``error:`` and ``hint:`` lines."""
+
+    sentence: str
+    code: str
+    hint: str | None
+
+
+def last_answer(path: Path, *, offset: int = 0) -> Answer | None:
+    """Return the last ``error: SENTENCE.  [CODE]`` in a log, with the hint below it; None if there is none."""
+    found: Answer | None = None
+    for line in tail(path, offset=offset):
+        if match := re.match(r"error: (?P<sentence>.*?)\.?(?:  \[(?P<code>[A-Z_]+)\])?$", line):
+            found = Answer(match["sentence"], match["code"] or "", None)
+        elif found and line.startswith("hint:"):
+            found = Answer(found.sentence, found.code, line.removeprefix("hint:").strip())
+    return found
+
+
 def rotate(path: Path, *, largest: int = LARGEST) -> bool:
     """Move a log that has grown too large to ``.1`` (and so on) and empty it; return whether it was.
 

@@ -14,8 +14,9 @@ from ormen.local.redis import RedisPlan, ServerBinary
 from ormen.local.state import MARK, Process, StateFolder
 from ormen.settings import Settings
 
-NODE_TAKEN, NODE_REFUSED = 4, 6
-"""Exit codes with which an agent says that another living agent has its name, or that it may not join."""
+WRONG_USE, NODE_TAKEN, ENGINE_DENIED, NODE_REFUSED = 2, 4, 5, 6
+"""Exit codes that are answers, so that trying again is vain: a setting that cannot be used, another living agent of
+that name, an engine that refuses us, a node that may not join."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,18 @@ def redis_program(layout: Layout) -> Program:
 
 def deck_programs(settings: Settings, folder: StateFolder) -> list[Program]:
     """Return the three processes of a deck."""
-    env = child_env(settings)
+    parts = (("deck", "api", "API", 5.0), ("control", "control", "worker", 10.0), ("beat", "beat", "process", 5.0))
+    env, final = child_env(settings), frozenset({WRONG_USE})
     return [
-        Program("deck", module("manager_api", "api"), folder.log("deck"), env, "API", 5.0),
-        Program("control", module("manager_api", "control"), folder.log("control"), env, "worker", 10.0),
-        Program("beat", module("manager_api", "beat"), folder.log("beat"), env, "process", 5.0),
+        Program(name, module("manager_api", word), folder.log(name), env, role, grace_s, final)
+        for name, word, role, grace_s in parts
     ]
 
 
 def agent_program(settings: Settings, folder: StateFolder) -> Program:
     """Return the agent of the node that the settings name."""
     name = settings.node
-    final = frozenset({NODE_TAKEN, NODE_REFUSED})
+    final = frozenset({WRONG_USE, NODE_TAKEN, ENGINE_DENIED, NODE_REFUSED})
     return Program(name, module("worker_agent"), folder.log(name), child_env(settings), "agent", 15.0, final)
 
 
@@ -93,10 +94,13 @@ def sailor_programs(layout: Layout) -> list[Program]:
 
 
 def flower_program(layout: Layout) -> Program:
-    """Return Flower, on loopback: its pages of health and figures ask nobody for a password."""
+    """Return Flower, on loopback: its pages of health and figures ask nobody for a password.
+
+    It keeps nothing and was seen to ignore SIGTERM, so it gets little grace.
+    """
     command = module("celery", "-A", "ormen.local.flower_app", "flower")
     command += ("--address=127.0.0.1", f"--port={layout.flower_port}")
-    return Program("flower", command, layout.folder.log("flower"), child_env(layout.settings), "process", 3.0)
+    return Program("flower", command, layout.folder.log("flower"), child_env(layout.settings), "process", 0.5)
 
 
 def module(*words: str) -> tuple[str, ...]:
@@ -111,4 +115,6 @@ def child_env(settings: Settings) -> Mapping[str, str]:
     if root not in site.getsitepackages():
         env["PYTHONPATH"] = os.pathsep.join(part for part in (root, env.get("PYTHONPATH")) if part)
     mark = Process.of(os.getpid()).mark
+    # Celery warns of root at each start; whoever may talk to Docker is root anyway.
+    env["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser privileges"
     return {**env, "PYTHONUNBUFFERED": "1", MARK: mark, **settings.to_env()}

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +66,6 @@ class Child:
                 preexec_fn=tether(),
             )
         self.pid = self._popen.pid
-        self.started = time.monotonic()
 
     def end(self) -> End | None:
         """Return how it ended, or None while it runs. What is left of its group is killed before its pid is free."""

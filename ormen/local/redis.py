@@ -37,8 +37,8 @@ class ServerBinary:
     bundled: bool = False
 
     def __str__(self) -> str:
-        """Return ``Valkey 9.1.2, bundled`` or ``Redis 7.0.15, /usr/bin/redis-server``."""
-        return f"{self.kind.capitalize()} {self.version}, {'bundled' if self.bundled else self.path}"
+        """Return ``Valkey 9.1.2, bundled`` or ``Redis 7.0.15, on PATH``."""
+        return f"{self.kind.capitalize()} {self.version}, {'bundled' if self.bundled else 'on PATH'}"
 
 
 @dataclass(frozen=True, slots=True)

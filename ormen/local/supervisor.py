@@ -69,6 +69,7 @@ class _Charge:
     deaths: list[float] = field(default_factory=list)
     pause_s: float = 0.0
     due: float | None = None
+    began: float = 0.0
 
 
 class Supervisor:
@@ -158,6 +159,7 @@ class Supervisor:
 
     def _run(self, charge: _Charge) -> None:
         charge.due = None
+        charge.began = self._clock()
         charge.child = Child(charge.program)
         self._tell(Started(charge.program, charge.child.pid))
 
@@ -172,7 +174,7 @@ class Supervisor:
         if final or len(charge.deaths) >= MOST_DEATHS:
             self._tell(GaveUp(charge.program, end, final, child.log_start))
             return
-        charge.pause_s = _pause(charge.pause_s, ran_s=now - child.started)
+        charge.pause_s = _pause(charge.pause_s, ran_s=now - charge.began)
         if blameless:
             charge.pause_s = min(charge.pause_s, LONGEST_BLAMELESS_S)
         charge.due = now + charge.pause_s

@@ -25,6 +25,8 @@ from ormen.units import format_age, format_cores, format_duration, format_size
 STATES = ("running", "scheduled", "pending", "failed", "completed")
 _NAME, _WIDTH = 10, 70
 """Width of the column of names, and where the seconds end."""
+_STATE = len("pending")
+MOST_NAME = 24
 MOST_NODES, MOST_WAITING = 12, 3
 
 
@@ -92,35 +94,41 @@ def block(
         ready_text = f"{ready} of {count(len(nodes), 'node')} ready"
     known = f"{count(len(tasks), 'task')}: {amounts}" if tasks else "no tasks"
     lines = [f"{ready_text}     {known}     up {format_age(up_s)}"]
-    lines += _node_lines(nodes[:MOST_NODES], look)
+    waiting = [task for task in tasks if task["state"] == "pending" and task.get("reason")][:MOST_WAITING]
+    shown = nodes[:MOST_NODES]
+    wide = min(MOST_NAME, max([len(clean(row["name"])) for row in (*shown, *waiting)], default=0))
+    lines += _node_lines(shown, wide, look)
     if len(nodes) > MOST_NODES:
         lines.append(f"{shorten_end(look)} and {count(len(nodes) - MOST_NODES, 'more node')}")
-    waiting = [task for task in tasks if task["state"] == "pending" and task.get("reason")]
-    return lines + [line for task in waiting[:MOST_WAITING] for line in _waiting_lines(task, look)]
+    return lines + [line for task in waiting for line in _waiting_lines(task, wide, look)]
 
 
-def _node_lines(nodes: Sequence[Mapping[str, Any]], look: Look) -> list[str]:
+def _node_lines(nodes: Sequence[Mapping[str, Any]], wide: int, look: Look) -> list[str]:
     rows = []
     for node in nodes:
         reserved = node.get("reserved") or {}
         memory = format_size(reserved.get("memory_bytes") or 0)
-        memory = "0 MiB" if memory == "0 B" else memory
-        amount = node.get("tasks") or 0
-        rows.append((node["name"], node["state"], f"{count(amount, 'task')}", f"{_cpu(reserved)} cpu", memory))
-    wide = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
+        rows.append(
+            (node["name"], node["state"], count(node.get("tasks") or 0, "task"), f"{_cpu(reserved)} cpu", memory)
+        )
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
     return [
-        f"{name:<{wide[0]}}  {paint(state.ljust(wide[1]), word_colour(state), look)}  {tasks:<{wide[2]}}   "
-        f"{cpu:<{wide[3]}}   {memory:>{max(wide[4], 7)}} reserved"
+        f"{name:<{wide}}  {paint(state.ljust(_STATE), word_colour(state), look)}   {tasks:<{widths[2]}}   "
+        f"{cpu:<{widths[3]}}    {memory:>{widths[4]}} reserved"
         for name, state, tasks, cpu, memory in rows
     ]
 
 
-def _waiting_lines(task: Mapping[str, Any], look: Look) -> list[str]:
-    name = clean(task["name"])
-    start = f"{name:<7} {paint('pending', 'yellow', look)}   "
-    indent = len(f"{name:<7} pending   ")
-    lines = wrap(capital(clean(task["reason"]["sentence"])), None if look.width is None else look.width - indent)
-    return [start + lines[0], *(" " * indent + line for line in lines[1:])]
+def _waiting_lines(task: Mapping[str, Any], wide: int, look: Look) -> list[str]:
+    first = f"{_short(clean(task['name']), look):<{wide}}  {'pending':<{_STATE}}   "
+    lines = wrap(capital(clean(task["reason"]["sentence"])), look.width, first=first, rest=" " * len(first))
+    lines[0] = lines[0].replace("pending", paint("pending", "yellow", look), 1)
+    return lines
+
+
+def _short(name: str, look: Look) -> str:
+    mark = shorten_end(look)
+    return name if len(name) <= MOST_NAME else name[: MOST_NAME - 8 - len(mark)] + mark + name[-8:]
 
 
 def _cpu(reserved: Mapping[str, Any]) -> str:

@@ -1,0 +1,93 @@
+"""The state folder, and who holds it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ormen.local.failure import LocalFailure
+from ormen.local.leftovers import clear_leftovers
+from ormen.local.processes import identity
+from ormen.local.state import MARK, Process, Run, StateFolder, default_folder, shown
+
+
+def test_a_second_up_on_the_same_folder_is_refused(tmp_path):
+    """The sentence names the folder and the holder, the hint both ways out."""
+    first, second = StateFolder(tmp_path), StateFolder(tmp_path)
+    first.take("a cluster")
+    first.write(Run(Process.of(os.getpid()), "http://127.0.0.1:5555"))
+    with pytest.raises(LocalFailure, match=f"a cluster already runs from {tmp_path}: pid {os.getpid()}") as caught:
+        second.take("a cluster")
+    assert caught.value.exit_code == 4
+    first.release()
+    second.take("a cluster")
+    second.release()
+
+
+def test_a_run_is_read_as_it_was_written(tmp_path):
+    """Nothing is lost between `up` and `down`, which are two processes."""
+    folder = StateFolder(tmp_path)
+    run = Run(Process.of(os.getpid()), "http://127.0.0.1:5555", {"redis": Process.of(os.getppid())})
+    folder.write(run)
+    assert folder.read() == run
+    folder.clear()
+    assert folder.read() is None
+
+
+def test_another_process_with_the_same_pid_is_not_taken_for_it():
+    """A pid file is stale as soon as its process is gone, whoever has the number now."""
+    assert Process.of(os.getpid()).alive
+    assert not Process(os.getpid(), "another boot:1").alive
+    assert not Process.of(2**22 + 1).alive
+
+
+def test_leftovers_of_a_killed_run_are_ended_and_nothing_else_is(tmp_path):
+    """Only what carries the run's mark is ours."""
+    gone = Run(Process(2**22 + 1, "boot:1"))
+    marked = subprocess.Popen(["/bin/sleep", "60"], env={MARK: gone.up.mark})
+    stranger = subprocess.Popen(["/bin/sleep", "60"], env={MARK: "another"})
+    try:
+        assert clear_leftovers(gone) == [marked.pid]
+        assert identity(marked.pid) is None
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+        marked.wait()
+
+
+def test_forgetting_keeps_what_is_not_ours(tmp_path):
+    """A state folder may be a folder of the user's: only what ormen keeps there goes."""
+    folder = StateFolder(tmp_path / "mine")
+    folder.take("a cluster")
+    (folder.path / "redis").mkdir()
+    (folder.path / "notes.txt").write_text("keep me")
+    folder.forget()
+    folder.release()
+    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+
+
+def test_the_folder_is_the_users_state_folder(monkeypatch):
+    """XDG_STATE_HOME is honoured if it is absolute, as its specification asks."""
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert default_folder({"XDG_STATE_HOME": "/var/tmp/x"}) == Path("/var/tmp/x/ormen")
+    assert shown(default_folder({"XDG_STATE_HOME": "relative"})) == "~/.local/state/ormen"
+
+
+def test_the_lock_is_let_go_when_its_holder_is_killed(tmp_path):
+    """No file is left that would keep the next `up` out."""
+    script = (
+        "import sys, time; from pathlib import Path; from ormen.local.state import StateFolder\n"
+        "StateFolder(Path(sys.argv[1])).take('a cluster'); print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        folder = StateFolder(tmp_path)
+        assert not folder.try_take()
+        holder.kill()
+    assert folder.try_take()
+    folder.release()
