@@ -2,7 +2,8 @@
 # Everything that is installed or written stays in this folder (.venv, .cache), Debian's packages aside.
 
 PACKAGES="busybox-static docker.io iproute2 python3 python3-venv"
-TEST_PACKAGES="docker-compose docker-registry apache2-utils redis-server"
+TEST_PACKAGES="apache2-utils docker-compose docker-registry redis-server"
+UNWANTED_SERVICES="docker-registry redis-server" # the tests start their own
 
 step() { # step WHAT DETAIL...: one line that says what is under way
     printf '  · %-9s %s\n' "$1" "${*:2}" >&2
@@ -34,7 +35,11 @@ need_packages() { # need_packages NAME...: install what is missing, as root on D
     mkdir -p .cache
     # shellcheck disable=SC2086  # a list of names
     { apt-get update && apt-get install -y --no-install-recommends $missing; } </dev/null >"$log" 2>&1 ||
-        die "apt-get could not install $missing: $(tail -n 1 "$log")" "install them by hand, then try again; the whole output is in $log"
+        die "apt-get could not install $missing: $(tail -n 1 "$log")" "install them by hand, then try again; all it said is in $log"
+    local service
+    for service in $UNWANTED_SERVICES; do
+        case " $missing " in *" $service "*) systemctl disable --now "$service" >/dev/null 2>&1 || true ;; esac
+    done
 }
 
 find_python() { # print the first Python on PATH that is 3.11 or newer
