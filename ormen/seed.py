@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ormen.clock import rfc3339
-from ormen.errors import InvalidSpec
+from ormen.errors import InvalidSpec, NotJson
 from ormen.node import Node
 from ormen.resolving import resolve
 from ormen.seed_stats import stats
@@ -46,7 +46,7 @@ FIELDS: Mapping[str, str] = {
 """From the first part of a fault's path to the key of their task that it comes from."""
 
 
-class SeedError(ValueError):
+class SeedError(NotJson):
     """A body that is no event; `str(error)` is one sentence for their error body's ``Message``."""
 
 

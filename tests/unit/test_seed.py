@@ -16,7 +16,8 @@ ID = "bb1d59ef-9fc1-4e4b-a44d-db571eeed203"
 TASK1 = {
     "ID": ID, "ContainerID": "", "Name": "test-chapter-9.1", "State": 1, "Image": "timboring/echo-server:latest",
     "Cpu": 0, "Memory": 0, "Disk": 0, "ExposedPorts": {"7777/tcp": {}}, "HostPorts": None,
-    "PortBindings": {"7777/tcp": "7778"}, "RestartPolicy": "", "StartTime": "0001-01-01T00:00:00Z", "FinishTime": "0001-01-01T00:00:00Z",
+    "PortBindings": {"7777/tcp": "7778"}, "RestartPolicy": "",
+    "StartTime": "0001-01-01T00:00:00Z", "FinishTime": "0001-01-01T00:00:00Z",
     "HealthCheck": "/health", "RestartCount": 0,
 }  # fmt: skip
 RAW1 = {
