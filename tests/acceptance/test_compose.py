@@ -118,7 +118,7 @@ def stack(client: docker.DockerClient) -> Iterator[Stack]:
 
 def test_a_task_runs_through_the_published_deck(stack: Stack) -> None:
     """A task sent to the deck's published port runs beside the sailor's container, answers, and stops."""
-    label = f"ormen.compose-test={stack.name}"
+    label = f"compose-test={stack.name}"
     announce(label)
     stack.ormen("run", "ormen/echo:1", "--name", "compose", "-p", "7777", "--health", "/health", "--label", label)
     tasks = json.loads(stack.ormen("status", "-o", "json"))
@@ -144,7 +144,7 @@ def test_the_deck_asks_for_its_token(stack: Stack) -> None:
 
 def test_redis_keeps_what_it_has_over_a_restart(stack: Stack) -> None:
     """Redis writes an append-only file: a task's record survives the restart of its container."""
-    stack.ormen("run", "ormen/echo:1", "--name", "kept", "--label", f"ormen.compose-test={stack.name}")
+    stack.ormen("run", "ormen/echo:1", "--name", "kept", "--label", f"compose-test={stack.name}")
     stack.compose("restart", "redis")
     wait_until(stack.node_is_ready, timeout_s=60, what="for the node after Redis")
     assert "kept" in stack.ormen("status", "-o", "name")
