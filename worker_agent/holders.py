@@ -34,7 +34,8 @@ def holder_of(port: Port) -> str | None:
 def engine_since(address: str) -> str | None:
     """Return when the process behind a ``unix://`` socket started, None where that cannot be told.
 
-    systemd may own the socket; then it is the only process named dockerd that counts.
+    systemd may own the socket; then the only process named dockerd counts. In another pid namespace the socket's
+    owner has no number for us, and nothing can be told.
     """
     if not address.startswith("unix://"):
         return None
@@ -45,12 +46,16 @@ def engine_since(address: str) -> str | None:
             pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         except OSError:
             return None
-    engines = {item.pid: item for item in psutil.process_iter(["name"]) if item.info["name"] == "dockerd"}
-    found = engines.get(pid) or (next(iter(engines.values())) if len(engines) == 1 and pid == 1 else None)
     try:
+        found = _sole_engine() if pid == 1 else psutil.Process(pid) if pid else None
         return rfc3339(int(found.create_time() * 1000)) if found else None
     except psutil.Error:
         return None
+
+
+def _sole_engine() -> psutil.Process | None:
+    found = [item for item in psutil.process_iter(["name"]) if item.info["name"] == "dockerd"]
+    return found[0] if len(found) == 1 else None
 
 
 def _name(pid: int) -> str:

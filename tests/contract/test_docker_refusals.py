@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ormen.reasons import Code
@@ -217,6 +220,14 @@ def test_an_engine_that_comes_is_found(tmp_path: Path, docker_bench: Bench) -> N
     (tmp_path / "late.sock").symlink_to("/var/run/docker.sock")
     assert late.engine().id == docker_bench.runtime.engine().id
     late.close()
+
+
+def test_an_engine_says_since_when_it_runs(docker_bench: Bench) -> None:
+    """The start of the process behind the socket is told, so that a restart of the engine can be seen."""
+    since = docker_bench.runtime.engine().started_at
+    assert since is not None
+    began = datetime.fromisoformat(since).timestamp()
+    assert psutil.boot_time() - 1 <= began < time.time()
 
 
 def test_an_engine_that_takes_and_never_answers_is_hung(tmp_path: Path) -> None:
