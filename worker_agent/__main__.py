@@ -78,7 +78,7 @@ def main() -> int:
     try:
         settings = Settings.from_env()
         node = facts.node_name(settings)
-        set_up_log(settings.log_level, node)
+        set_up_log(settings.log_level)
         return run(settings, node)
     except ValueError as fault:
         print(f"error: {fault}", file=sys.stderr)
@@ -196,10 +196,10 @@ def seed_tasks(agent: Agent) -> list[dict[str, object]]:
     return [render_task(task) for task in held if task.state in (State.SCHEDULED, State.RUNNING)]
 
 
-def set_up_log(level: str, node: str) -> None:
-    """Log to stderr, one plain line each: ``10:00:02 sailor node-4: joined …``."""
+def set_up_log(level: str) -> None:
+    """Log to stderr, one plain line each with its level; who supervises us shows time and name before it."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(f"%(asctime)s sailor {node}: %(message)s", "%H:%M:%S"))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in ("ormen", "worker_agent"):
         logging.getLogger(name).setLevel(level.upper())

@@ -161,6 +161,7 @@ class Agent:
     def close(self) -> None:
         """End the streams and let the lanes go; containers run on."""
         self._pause.set()
+        self.sync.make_full()
         self.watcher.close()
         self.requests.close()
         self.lanes.close()

@@ -24,6 +24,7 @@ from ormen.broker import make_app
 from ormen.errors import StoreUnavailable
 from ormen.settings import Settings
 from worker_agent.agent import Agent
+from worker_agent.sync import LIST_EVERY_S
 
 log = logging.getLogger("ormen.sailor")
 
@@ -51,10 +52,10 @@ class Crew:
     def start(self) -> None:
         """Start every thread."""
         agent = self._agent
-        self._begin("heartbeat", self._loop, lambda: agent.pulse.step(time.monotonic()), lambda: agent.pulse.due)
-        self._begin("sync", self._loop, self._sync, lambda: time.monotonic() + 2.0)
-        self._begin("proof", self._loop, self._prove, lambda: time.monotonic() + 1.0)
-        self._begin("probes", self._probe)
+        self._begin("heartbeat", self._loop, self._beat, self._ended.wait)
+        self._begin("sync", self._loop, self._sync, agent.sync.rest)
+        self._begin("proof", self._loop, self._prove, self._ended.wait)
+        self._begin("probes", self._loop, self._probe, self._ended.wait)
         self._begin("watcher", agent.watcher.run)
 
     def close(self) -> None:
@@ -69,34 +70,35 @@ class Crew:
         self._threads.append(thread)
         thread.start()
 
-    def _loop(self, step: Callable[[], None], due: Callable[[], float]) -> None:
+    def _loop(self, step: Callable[[], float], rest: Callable[[float], object]) -> None:
+        """Make one step after another; each says when the next is due."""
         while not self._ended.is_set():
+            due = time.monotonic() + 1.0
             try:
-                step()
+                due = step()
             except Exception:
                 # A fault of ours in one step must not end the thread: the node would be lost for it.
                 log.exception("%s: a step failed", threading.current_thread().name)
-                self._ended.wait(1.0)
-            self._ended.wait(max(0.0, due() - time.monotonic()))
+            rest(max(0.0, due - time.monotonic()))
 
-    def _sync(self) -> None:
+    def _beat(self) -> float:
+        self._agent.pulse.step(time.monotonic())
+        return self._agent.pulse.due
+
+    def _sync(self) -> float:
         now = time.monotonic()
         self._agent.sync.step(now)
         self._agent.requests.step(now)
         self._agent.watcher.tick()
+        return now + LIST_EVERY_S
 
-    def _prove(self) -> None:
+    def _prove(self) -> float:
         pulse = self._agent.pulse
         self._agent.proof.step(time.monotonic(), interval_s=pulse.interval_s, well=pulse.well)
+        return time.monotonic() + 1.0
 
-    def _probe(self) -> None:
-        following = 0.0
-
-        def step() -> None:
-            nonlocal following
-            following = self._agent.probing.step(time.monotonic())
-
-        self._loop(step, lambda: following)
+    def _probe(self) -> float:
+        return self._agent.probing.step(time.monotonic())
 
 
 class Process:

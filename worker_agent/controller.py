@@ -17,6 +17,7 @@ from threading import Lock
 
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Reason
+from ormen.schema import resolve
 from ormen.task import PLACED, State, Task, Wanted
 from worker_agent.duties import Duty, duty_of, is_done
 from worker_agent.ending import Ender
@@ -136,7 +137,9 @@ class Controller:
             return self._later(task_id, fault.reason.code.value)
         self._remember(step, task)
         if step.word == "late":
-            log.info("late news of task %s, attempt %d: dropped", task.name, task.attempt)
+            log.info("%s: news of attempt %d came too late and was dropped", task.name, task.attempt)
+        elif step.task is not None and step.task.revision != task.revision:
+            log.info("%s: %s", task.name, step.word)
         return step.word
 
     def _next(self, task: Task) -> Step:
@@ -171,7 +174,7 @@ class Controller:
     def _grace(self, task: Task) -> float | None:
         """Return the task's own grace where a user's wish ends it; None where a newer attempt has replaced it."""
         wished = task.wanted is not Wanted.RUNNING
-        return self._station.specs.of(task).stop_grace_s if wished else None
+        return resolve(task.spec).stop_grace_s if wished else None
 
     def _unhealthy(self, attempt: int, reason: Reason, task: Task) -> Step:
         container = self._station.container_of(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ormen.reasons import Reason
+from ormen.schema import resolve
 from ormen.store.agent import Remark, Report
 from ormen.task import Task
 from worker_agent import judgement
@@ -12,7 +13,7 @@ from worker_agent.judgement import End
 from worker_agent.runtime import Container
 from worker_agent.station import Station, Step
 
-SUPERSEDED_GRACE_S = 2.0
+SUPERSEDED_GRACE_S = 1.0
 """Grace of a container that a newer attempt has replaced: two of one task must not run on for long."""
 
 
@@ -28,7 +29,7 @@ class Ender:
         if container is None or not container.running:
             end = self._end_of(container)
             return self._tell(task, judgement.stopped(task, end, took_s=0.0, killed=False), "stopped", container)
-        grace_s = self._station.specs.of(task).stop_grace_s
+        grace_s = resolve(task.spec).stop_grace_s
         ended = self._halt(task, container, grace_s)
         took_s = time.monotonic() - began
         killed = ended.exit_code == 137 and took_s >= grace_s
@@ -47,7 +48,7 @@ class Ender:
 
     def end_unhealthy(self, task: Task, container: Container, reason: Reason) -> Step:
         """End the attempt because its check failed too often."""
-        spec = self._station.specs.of(task)
+        spec = resolve(task.spec)
         end = self._end_of(self._halt(task, container, spec.stop_grace_s))
         report = judgement.unhealthy(task, spec, end, reason=reason, rng=self._station.rng)
         return self._tell(task, report, reason.code.value)
@@ -72,21 +73,21 @@ class Ender:
         if not verdict.known:
             return Step("ended, cause not known yet", task, container, again=True)
         end = self._end_of(container, cause=verdict.cause, unreported=unreported)
-        report = judgement.exited(task, self._station.specs.of(task), end, self._station.rng)
+        report = judgement.exited(task, resolve(task.spec), end, self._station.rng)
         return self._tell(task, report, report.target.value, container)
 
     def gone(self, task: Task) -> Step:
         """Report that the container of a running task is not there any more."""
         code = self._station.evidence.exit_code(task.container_id) if task.container_id else None
         end = End(task.container_id, code, cause="somebody removed its container")
-        report = judgement.exited(task, self._station.specs.of(task), end, self._station.rng)
+        report = judgement.exited(task, resolve(task.spec), end, self._station.rng)
         return self._tell(task, report, report.target.value)
 
     def _halt_and_remove(self, task: Task, container: Container | None) -> End:
         if container is None:
             return End(None, None)
         if container.running:
-            container = self._halt(task, container, self._station.specs.of(task).stop_grace_s)
+            container = self._halt(task, container, resolve(task.spec).stop_grace_s)
         end = self._end_of(container)
         self._station.runtime.remove(container.id)
         return end

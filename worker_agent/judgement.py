@@ -192,7 +192,7 @@ def _exit_reason(task: Task, spec: Spec, end: End) -> Reason:
 
 
 def _interrupted(task: Task, end: End) -> Again:
-    sentence = f"Ended on {task.node} by no fault of its own: {end.cause} ({coded(end.exit_code)})."
+    sentence = f"Interrupted on {task.node}: {end.cause}; {coded(end.exit_code)}."
     return Again(Reason(Code.INTERRUPTED, sentence), end.ran_s)
 
 

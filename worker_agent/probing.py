@@ -16,6 +16,7 @@ from threading import Lock
 
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Reason
+from ormen.schema import resolve
 from ormen.spec import HealthSpec
 from ormen.store.agent import Remark
 from ormen.task import Health, State, Task, Wanted
@@ -84,7 +85,7 @@ class Probing:
     def seen(self, task: Task, container: Container | None) -> None:
         """Take note of a task that was just looked at: it is checked from now on, still, or no more."""
         mine = task.node == self._station.node and task.state is State.RUNNING and task.wanted is Wanted.RUNNING
-        health = self._station.specs.of(task).health if mine and task.spec.get("health") else None
+        health = resolve(task.spec).health if mine and task.spec.get("health") else None
         with self._lock:
             if health is None or container is None or not container.running:
                 self._watched.pop(task.id, None)
@@ -113,15 +114,13 @@ class Probing:
             return {key: now - item.last for key, item in self._watched.items() if item.last is not None}
 
     def _begin(self, task: Task, health: HealthSpec, container: Container) -> Watched:
-        now = self.clock()
-        ran_s = max(0.0, (self._station.wall_ms() - container.started_ms) / 1000) if container.started_ms else 0.0
         return Watched(
             task.id,
             task.attempt,
             health,
             container,
-            grace_until=now - ran_s + health.grace_s,
-            due=now,
+            grace_until=self._grace_until(health, container),
+            due=self.clock(),
             told=task.health,
             passed=task.health in (Health.HEALTHY, Health.FAILING),
         )
@@ -142,7 +141,7 @@ class Probing:
         self._tell(item, result)
         if item.over:
             times = "" if item.failures == 1 else f", {item.failures} times in a row"
-            reason = Reason(result.code, f"{_capital(result.sentence)}{times}, on {self._station.node}.")
+            reason = Reason(result.code, f"Not healthy on {self._station.node}: {result.sentence}{times}.")
             self._end_attempt(item.task_id, item.attempt, reason)
         return result.sentence
 
@@ -153,7 +152,12 @@ class Probing:
             if found is None or not found.running:
                 return None
             item.container = found
+            item.grace_until = self._grace_until(item.health, found)
         return item.container
+
+    def _grace_until(self, health: HealthSpec, container: Container) -> float:
+        ran_s = max(0.0, (self._station.wall_ms() - container.started_ms) / 1000) if container.started_ms else 0.0
+        return self.clock() - ran_s + health.grace_s
 
     def _tell(self, item: Watched, result: ProbeResult) -> None:
         state = item.state
@@ -176,7 +180,3 @@ class Probing:
                 item.told = state
         except StoreUnavailable as fault:
             log.debug("health of %s not told: %s", item.task_id, fault)
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

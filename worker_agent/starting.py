@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ormen.errors import InvalidSpec
 from ormen.reasons import Code, Reason
+from ormen.schema import resolve
 from ormen.spec import Spec
 from ormen.store.agent import Remark, Report
 from ormen.task import Health, Task
@@ -47,7 +48,7 @@ class Starter:
         if self._pulls.waits(task):
             return Step("pulling", task)
         try:
-            spec = self._station.specs.of(task)
+            spec = resolve(task.spec)
         except InvalidSpec as fault:
             sentence = f"This agent cannot read the spec of {task.name}: {fault}"
             return self._refuse(task, Reason(Code.CREATE_REFUSED, sentence))

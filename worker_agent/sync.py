@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from threading import Event
 
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Code, Reason
@@ -40,6 +41,7 @@ class Sync:
         self._controller = controller
         self._probe_ages = probe_ages
         self._full_due = True
+        self._wanted = Event()
         self._listed_at: float | None = None
         self._read_at: float | None = None
         self._told_at: float | None = None
@@ -49,8 +51,14 @@ class Sync:
         """Names of the containers of ours that have no record."""
 
     def make_full(self) -> None:
-        """Let the next pass read every record of the node."""
+        """Let the next pass read every record of the node, and come at once."""
         self._full_due = True
+        self._wanted.set()
+
+    def rest(self, seconds: float) -> None:
+        """Wait between two passes, not beyond a wish for one."""
+        self._wanted.wait(seconds)
+        self._wanted.clear()
 
     def pass_age_s(self, now: float) -> float:
         """Return how long ago the last complete pass over Docker was."""

@@ -72,12 +72,7 @@ class Watcher:
     def run(self) -> None:
         """Follow the events until closed; the engine's silences are waited out."""
         while not self._closed.is_set():
-            try:
-                self._follow()
-            except RuntimeFault as fault:
-                if not self._closed.is_set():
-                    log.debug("event stream: %s", fault)
-            self._station.evidence.disconnected()
+            self._follow()
             self._closed.wait(RETRY_S)
 
     def close(self) -> None:
@@ -93,21 +88,40 @@ class Watcher:
         if self._stream is not None and now_ms - self._saved_ms >= REMEMBER_EVERY_S * 1000:
             self._remember(now_ms)
 
-    def _follow(self) -> None:
-        began_ms = self._station.wall_ms()
+    def open(self) -> Stream[RuntimeEvent]:
+        """Open the stream and note what its silence meant; the caller hands each event to `hear`."""
         since = self._watched_ms * 1_000_000 if self._watched_ms is not None else None
         stream = self._station.runtime.watch(self._station.cluster, since=since)
         try:
-            gap = self._gap(self._station.runtime.engine(), began_ms)
-            self._stream, self._followed = stream, True
-            self._station.evidence.connected(restarted_between=gap)
-            for event in stream:
-                self._hear(event)
-        finally:
-            if self._stream is not None:
-                self._watched_ms = self._station.wall_ms()
-            self._stream = None
+            gap = self._gap(self._station.runtime.engine(), self._station.wall_ms())
+        except BaseException:
             stream.close()
+            raise
+        self._stream, self._followed = stream, True
+        self._station.evidence.connected(restarted_between=gap)
+        return stream
+
+    def hear(self, event: RuntimeEvent) -> None:
+        """Take in one event, and have its task looked at if it may have ended something."""
+        self._station.evidence.hear(event)
+        if event.type in WORTH_A_LOOK:
+            self._look(event.task)
+
+    def lost(self) -> None:
+        """Note that the stream has ended."""
+        if self._stream is not None:
+            self._watched_ms = self._station.wall_ms()
+        self._stream = None
+        self._station.evidence.disconnected()
+
+    def _follow(self) -> None:
+        try:
+            for event in self.open():
+                self.hear(event)
+        except RuntimeFault as fault:
+            log.debug("event stream: %s", fault)
+        finally:
+            self.lost()
 
     def _gap(self, engine: Engine, now_ms: int) -> tuple[int, int] | None:
         started = engine.started_at or f"booted {psutil.boot_time():.0f}"
@@ -118,11 +132,6 @@ class Watcher:
         # A stream that broke under us means a new engine unless the engine itself says it is the old one.
         broke = self._followed and engine.started_at is None
         return (since, now_ms) if before != started or broke else None
-
-    def _hear(self, event: RuntimeEvent) -> None:
-        self._station.evidence.hear(event)
-        if event.type in WORTH_A_LOOK:
-            self._look(event.task)
 
     def _remember(self, now_ms: int) -> None:
         self._saved_ms = now_ms
