@@ -13,16 +13,20 @@ from dataclasses import dataclass, replace
 from manager_api.placing import place_tasks
 from ormen import messages
 from ormen.broker import Ringer
-from ormen.errors import StoreUnavailable
+from ormen.errors import NameTaken, StoreUnavailable
 from ormen.node import Node
 from ormen.policy import Policy
-from ormen.schema import Item
+from ormen.schema import Item, default_name
 from ormen.settings import Settings
 from ormen.store.manager import Changed, ManagerStore, NewTask
 from ormen.task import State, Task, Wanted
 
 DIGEST_LENGTH = 10
 """How much of the hash stands in a container's name: enough that ids with a long common prefix differ."""
+
+
+LONGER_NAMES = (None, 8, 16, 32)
+"""Digits of the id that a default name is given, one after the other, while it is taken; None: as it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,7 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     `task`, the id by which the request can be repeated.
     """
     try:
-        cluster = deck.store.cluster()
-        leaders: dict[int, str] = {}
-        new = []
-        for item in items:
-            spec_id = leaders.setdefault(id(item.raw), item.id)
-            need = item.spec.resources
-            new.append(NewTask(item.id, item.name, spec_id, item.digest, container_name(cluster, item), need))
-        deck.store.create(new, {leaders[id(item.raw)]: item.raw for item in items})
+        _store(deck.store, items)
         ids = [item.id for item in items]
         _place(deck, [task for task in deck.store.read(ids).values() if task])
         stored = deck.store.read(ids)
@@ -60,6 +57,39 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
             task=items[0].id,
         ) from fault
     return [task for item in items if (task := stored[item.id])]
+
+
+def _store(store: ManagerStore, items: Sequence[Item]) -> None:
+    """Store all items or none. A default name that is taken grows by digits of its id: nobody chose it."""
+    cluster = store.cluster()
+    leaders: dict[int, str] = {}
+    for item in items:
+        leaders.setdefault(id(item.raw), item.id)
+    specs = {leaders[id(item.raw)]: item.raw for item in items}
+    for digits in LONGER_NAMES:
+        named = items if digits is None else [_longer_name(item, digits) for item in items]
+        new = [
+            NewTask(
+                item.id,
+                item.name,
+                leaders[id(item.raw)],
+                item.digest,
+                container_name(cluster, item),
+                item.spec.resources,
+            )
+            for item in named
+        ]
+        try:
+            store.create(new, specs)
+        except NameTaken:
+            if digits == LONGER_NAMES[-1] or all(item.raw.get("name") for item in items):
+                raise
+        else:
+            return
+
+
+def _longer_name(item: Item, digits: int) -> Item:
+    return item if item.raw.get("name") else replace(item, name=default_name(item.spec.image, item.id, digits=digits))
 
 
 def container_name(cluster: str, item: Item) -> str:

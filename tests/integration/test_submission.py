@@ -134,6 +134,13 @@ def test_two_tasks_of_one_name_are_refused(deck: Deck) -> None:
         submission.submit(deck, items({"image": "x", "name": "web"}))
 
 
+def test_a_default_name_that_is_taken_grows(deck: Deck) -> None:
+    """Nobody chose a default name, so a second one that would be the same gets more digits of its id."""
+    first = submission.submit(deck, items({"image": "x", "id": "7f3c0000-0000-4000-8000-000000000001"}))[0]
+    second = submission.submit(deck, items({"image": "x", "id": "7f3c1111-0000-4000-8000-000000000002"}))[0]
+    assert (first.name, second.name) == ("x-7f3c", "x-7f3c1111")
+
+
 def test_liveness_moves_the_tasks_of_a_silent_node(deck: Deck, agent: AgentStore, loops: Loops) -> None:
     """A node that is silent beyond its limit is lost, and its tasks run elsewhere with the reason on record."""
     join(agent, "node-1")
