@@ -101,9 +101,6 @@ def guarded(call: Callable[[], int], session: Session) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        _silence_stdout()
-        return PIPE_CLOSED
 
 
 def usage(error: click.UsageError) -> tuple[str, str | None]:
@@ -123,8 +120,9 @@ def _after_image(error: click.UsageError) -> str | None:
     return "put -- before options that belong to the container's command." if command == "run" else None
 
 
-def _silence_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's own flush at exit does not complain."""
+def pipe_closed() -> NoReturn:
+    """End silently; stdout is pointed at nothing, so that the interpreter's own flush at exit does not complain."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    ended(PIPE_CLOSED)

@@ -6,10 +6,11 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 import click
 
-from ormen.cli.errors import guarded
+from ormen.cli.errors import PIPE_CLOSED, guarded, pipe_closed
 from ormen.cli.options import columned, common, help_of, names_of
 from ormen.cli.session import Session
 
@@ -85,10 +86,17 @@ class Ormen(click.Group):
         if command is None:
             import difflib
 
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2, cutoff=0.6)
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2, cutoff=0.7)
             guess = f"; did you mean {' or '.join(near)}?" if near else "; ormen --help lists them"
             raise click.UsageError(f'no command "{args[0]}"{guess}', ctx)
         return command.name, command, args[1:]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click itself would make exit code 1 of a closed pipe."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            pipe_closed()
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the list of what exists, by group."""
@@ -148,5 +156,5 @@ def main() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        code = 141
+        code = PIPE_CLOSED
     sys.exit(code)

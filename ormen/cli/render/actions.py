@@ -26,7 +26,7 @@ def stopped(task: Record, took_s: float) -> str:
     if node is None or not task.get("attempt"):
         return f"{name}: withdrawn, it had not started"
     if task.get("exit_code") == 137:
-        return f"{name}: was killed on {node} after {format_duration(took_s)}, exit code 137"
+        return f"{name}: did not stop in time and was killed on {node}, exit code 137"
     return f"{name}: stopped on {node} in {format_duration(took_s)}{_exit(task)}"
 
 

@@ -37,8 +37,10 @@ def progress(tasks: Sequence[Record], took: Mapping[str, float], look: Look, *, 
 def _line(task: Record, took_s: float | None) -> tuple[str, str, str]:
     if took_s is None:
         word, sign, text = under_way(task)
-        on = f"{word} on {task['node']}" if word in ("starting", "checking") else "no room elsewhere"
-        return sign, f"{on}, {text}" if text and not text.startswith("on ") else on, ""
+        if word == "waits":
+            return sign, f"no room elsewhere: {text}" if text else "no room elsewhere", ""
+        doing = f", {word} {text}" if word == "pulling" else ""
+        return sign, f"{'checking' if word == 'checking' else 'starting'} on {task['node']}{doing}", ""
     if task["state"] in ("completed", "failed", "removed"):
         return "✓", str(task["state"]), ""
     return "✓", f"runs on {task['node']}", format_duration(took_s)

@@ -58,6 +58,8 @@ def _drawn(event: Record, before: tuple[str, str], look: Look) -> str:
     colour = "red" if word in _BAD else "green" if word in _GOOD else word_colour(word)
     head = f"{before[0]}  {before[1]}  "
     sentence = clean(event.get("sentence") or "").removesuffix(".")
+    if word == "running":
+        sentence = sentence.removesuffix(" started")
     reason = event.get("reason")
     if reason and word == "pending":
         sentence = f"{reason['code']}: {clean(reason['sentence']).removesuffix('.')}"

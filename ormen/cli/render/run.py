@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ormen.cli.render.problem import failure
 from ormen.cli.render.tasks import ports
-from ormen.cli.render.text import Look, clean, count, epoch, paint, small, symbol, wrap
+from ormen.cli.render.text import Look, bar, clean, count, epoch, paint, small, symbol, wrap
 from ormen.outcome import Verdict, code_of, judge, never_fits, sentence_of, waits_for_room
 from ormen.units import format_age, format_duration
 
@@ -81,8 +82,8 @@ def steps_text(task: Record, done: Sequence[Step], look: Look) -> list[str]:
     lines: list[str] = []
     for step in done:
         text = step.text
-        if step.sign == "⠹" and task.get("detail"):
-            text = clean(task["detail"]).removesuffix(".")
+        if step.word == "pulling":
+            text = _pulling(step.text, clean(task.get("detail") or ""), look)
         lines += _step(step, text, look)
     last = done[-1] if done else None
     if judge(task) is Verdict.WAITING and (last is None or last.sign == "✓"):
@@ -90,14 +91,24 @@ def steps_text(task: Record, done: Sequence[Step], look: Look) -> list[str]:
     return lines
 
 
+def _pulling(image_on_node: str, detail: str, look: Look) -> str:
+    """Return the image, with the share done drawn beside the amounts once the agent has told them."""
+    image = image_on_node.partition(" on ")[0]
+    amounts = re.search(r"([\d.]+) of ([\d.]+) [kMG]?B.*", detail)
+    if amounts is None or not float(amounts[2]):
+        return image
+    return f"{image} {bar(float(amounts[1]) / float(amounts[2]), look)}  {amounts[0].removesuffix('.')}"
+
+
 def _step(step: Step, text: str, look: Look) -> list[str]:
     took = "" if step.took_s is None else format_duration(step.took_s)
-    width = look.width or 72
+    width = look.width or 80
+    edge = min(width, 70)
     lead = f"  {symbol(step.sign, look)} {step.word:<9} "
     shown = f"  x {step.word:<9} "
-    lines = wrap(text, min(width, 72) - 6, first=shown, rest=" " * len(shown))
+    lines = wrap(text, edge - 6 if took else min(width, 80), first=shown, rest=" " * len(shown))
     if took:
-        lines[0] = lines[0].ljust(min(width - 6, 62)) + took.rjust(6)
+        lines[0] = lines[0].ljust(edge - 6) + took.rjust(6)
     return [(lead + lines[0][len(shown) :]).rstrip(), *lines[1:]]
 
 
@@ -106,6 +117,8 @@ def under_way(task: Record) -> tuple[str, str, str]:
     state, said = task["state"], clean(task.get("detail") or sentence_of(task)).removesuffix(".")
     if state == "running":
         return "checking", "⠹", said or "waiting for its first good check"
+    if state == "scheduled" and said.startswith("pulling "):
+        return "pulling", "⠹", said.removeprefix("pulling ")
     if state == "scheduled":
         return "starting", "⠹", said or f"on {task.get('node')}"
     return "waits", "!", small(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,12 +64,19 @@ def _cells(task: Record, look: Look) -> dict[str, str]:
         "CONTAINERNAME": clean(task.get("container_name") or DASH),
         "IMAGE": clean(spec.get("image") or DASH),
         "NODE": clean(task.get("node") or DASH) if task["state"] != "pending" else DASH,
-        "HEALTH": str(task.get("health") or DASH),
+        "HEALTH": health_word(task),
         "ATTEMPTS": str(task.get("attempt") or 0),
         "CPU": cores(_number(spec.get("cpu"), 0.1)),
         "MEMORY": memory(spec),
         "PORTS": ports(task) or DASH,
     }
+
+
+def health_word(task: Record) -> str:
+    """Return the health; of a failing task also how many failures in a row there are: ``failing 2/3``."""
+    failures = re.search(r"\((\d+) of (\d+) failures\)", str(task.get("detail") or ""))
+    word = str(task.get("health") or DASH)
+    return f"{word} {failures[1]}/{failures[2]}" if failures and word == "failing" else word
 
 
 def _number(value: object, default: float) -> float:
