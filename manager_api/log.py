@@ -1,4 +1,4 @@
-"""The deck's log lines, one form for every process and library; `ormen deck` and `up` show time and name before them."""
+"""The deck's log lines, one form for all its processes; `ormen deck` and `up` show time and name before them."""
 
 from __future__ import annotations
 

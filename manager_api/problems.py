@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from ormen.errors import Busy, InvalidSpec, OrmenError, Unavailable
+from ormen.seed import sentence
 
 log = logging.getLogger("ormen.api")
 
@@ -112,14 +113,10 @@ def seed_status(error: OrmenError) -> int:
 
 
 def seed_document(error: OrmenError) -> dict[str, object]:
-    """Return the seeds' error body; faults and remedy are part of its one sentence."""
-    parts = [error.sentence]
-    if isinstance(error, InvalidSpec):
-        parts += [f"{fault.pointer or 'body'}: {fault.detail}" for fault in error.faults]
+    """Return the seeds' error body; faults and remedy are part of its one message."""
+    said = sentence(error) if isinstance(error, InvalidSpec) else error.sentence
     hint = hint_of(error)
-    if hint:
-        parts.append(hint)
-    return {"HTTPStatusCode": seed_status(error), "Message": "; ".join(part.rstrip(".;") for part in parts)}
+    return {"HTTPStatusCode": seed_status(error), "Message": f"{said.rstrip('.')}; {hint}" if hint else said}
 
 
 def translate(error: HTTPException) -> OrmenError:

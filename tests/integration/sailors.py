@@ -47,17 +47,13 @@ class Sailor:
         target = State.COMPLETED if exit_code == 0 else State.FAILED
         reason = None if exit_code == 0 else Reason(Code.EXIT, f"Exited with code {exit_code}.")
         self._report(
-            Report(
-                task_id, self.name, attempt, target, reason=reason, exit_code=exit_code, log_tail=log, release=True
-            )
+            Report(task_id, self.name, attempt, target, reason=reason, exit_code=exit_code, log_tail=log, release=True)
         )
 
     def refuse(self, task_id: str, code: Code, sentence: str, *, attempt: int = 1) -> None:
         """Report that the container cannot be started here."""
         reason = Reason(code, sentence)
-        self._report(
-            Report(task_id, self.name, attempt, State.PENDING, reason=reason, release=True, delay_ms=60_000)
-        )
+        self._report(Report(task_id, self.name, attempt, State.PENDING, reason=reason, release=True, delay_ms=60_000))
 
     def _report(self, news: Report) -> None:
         outcome = self.store.report(news)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask.testing import FlaskClient
@@ -20,8 +20,9 @@ Serve = Callable[..., "list[Request]"]
 
 
 @pytest.fixture
-def serve(sailor: Sailor) -> Serve:
+def serve(sailor: Sailor) -> Iterator[Serve]:
     """Let the node answer the next request with these parts, from a thread of its own."""
+    threads: list[threading.Thread] = []
 
     def begin(*parts: tuple[str, str]) -> list[Request]:
         seen: list[Request] = []
@@ -32,10 +33,13 @@ def serve(sailor: Sailor) -> Serve:
             for kind, data in parts:
                 sailor.store.answer(seen[0].id, kind, data)
 
-        threading.Thread(target=answer, daemon=True).start()
+        threads.append(threading.Thread(target=answer))
+        threads[-1].start()
         return seen
 
-    return begin
+    yield begin
+    for thread in threads:
+        thread.join()
 
 
 def running(api: FlaskClient, sailor: Sailor) -> None:
@@ -66,7 +70,9 @@ def test_a_followed_log_is_passed_on_piece_by_piece(api: FlaskClient, sailor: Sa
     wait_until(lambda: not sailor.store.answer(seen[0].id, "data", "two\n"))
 
 
-def test_a_log_of_a_task_whose_node_is_gone_is_what_was_kept(api: FlaskClient, sailor: Sailor, store: LoopStore) -> None:
+def test_the_log_of_a_task_whose_node_is_gone_is_what_was_kept(
+    api: FlaskClient, sailor: Sailor, store: LoopStore
+) -> None:
     """When the node is lost, the last lines on record of the last attempt are the log."""
     running(api, sailor)
     sailor.end(WEB_ID, exit_code=1, log=("starting", "KeyError: 'DATABASE_URL'"))
@@ -95,9 +101,7 @@ def test_a_refusal_of_the_node_is_a_problem(api: FlaskClient, sailor: Sailor, se
     assert answer.get_json()["detail"] == "the engine on node-1 does not answer"
 
 
-def test_a_node_that_stays_silent_is_named(
-    api: FlaskClient, sailor: Sailor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_node_that_stays_silent_is_named(api: FlaskClient, sailor: Sailor, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that does not answer in time is 504 with its name, and the long answer is given back."""
     monkeypatch.setattr(module, "FIRST_ANSWER_S", 0.1)
     running(api, sailor)

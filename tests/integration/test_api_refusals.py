@@ -77,7 +77,9 @@ def test_every_fault_of_a_list_is_told_at_once(api: FlaskClient) -> None:
     assert problem["detail"] == "3 faults; nothing was stored."
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"nginx", b"\xff\xfe", b'{"image": NaN}', b"[" * 100_000, b'{"cpu": 1e999}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"nginx", b"\xff\xfe", b'{"image": NaN}', b"[" * 100_000, b'{"cpu": 1e999}']
+)
 def test_what_is_not_json_is_refused_with_the_place(api: FlaskClient, body: bytes) -> None:
     """A body that is no JSON text is 400, never a failure of ours."""
     problem = refused(api, body, 400)
@@ -196,7 +198,12 @@ def test_without_a_token_the_deck_says_what_it_wants(guarded: FlaskClient) -> No
     answer = guarded.get("/v1/tasks")
     assert (answer.status_code, answer.get_json()["code"]) == (401, "TOKEN_MISSING")
     assert answer.get_json()["hint"] == "send Authorization: Bearer …"
-    assert [guarded.get(path).status_code for path in ("/healthz", "/readyz", "/metrics", "/nope")] == [200, 401, 401, 401]
+    assert [guarded.get(path).status_code for path in ("/healthz", "/readyz", "/metrics", "/nope")] == [
+        200,
+        401,
+        401,
+        401,
+    ]
 
 
 def test_a_wrong_token_is_told_apart_from_none(guarded: FlaskClient) -> None:

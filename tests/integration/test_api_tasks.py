@@ -105,7 +105,7 @@ def test_lists_are_narrowed_by_state_node_name_and_label(api: FlaskClient, sailo
     submit(api, [WEB, {"image": "nginx", "name": "big", "memory": "40GiB"}])
 
     def names(query: str) -> list[str]:
-        return [item["name"] for item in api.get(f"/v1/tasks?{query}").get_json()["items"]]
+        return sorted(item["name"] for item in api.get(f"/v1/tasks?{query}").get_json()["items"])
 
     assert names("state=pending") == ["big"]
     assert names("state=pending,scheduled") == names("state=pending&state=scheduled") == ["big", "web"]

@@ -117,7 +117,7 @@ def test_a_restart_waits_for_the_new_attempt(api: FlaskClient, ask: Ask, sailor:
 
 
 def test_long_answers_are_limited_so_that_short_ones_go_on(app: Flask, api: FlaskClient) -> None:
-    """The 201st long answer of a process is 503 with Retry-After, before anything is stored; short ones are answered."""
+    """The 201st long answer of a process is 503 with Retry-After, and nothing is stored; short ones are answered."""
     long = app.extensions["ormen"].long
     for _ in range(long.most):
         long.enter()

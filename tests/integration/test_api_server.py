@@ -1,0 +1,180 @@
+"""The API as it is really served: gunicorn's processes, streams beside short answers, and its end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ormen.client import Client
+from ormen.settings import Settings
+from tests.integration.sailors import Sailor
+from tests.waiting import wait_until
+
+MIB = 1024**2
+
+
+class Deck:
+    """A served API: its address and its processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.port = settings.port
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "manager_api", "api"],
+            env={**os.environ, **settings.to_env()},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(lambda: self.get("/healthz") == 200, what="for the API")
+
+    def connect(self, timeout: float = 10) -> http.client.HTTPConnection:
+        """Return a new connection."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def get(self, path: str) -> int:
+        """Return the status of a short answer, 0 if nobody listens."""
+        connection = self.connect()
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except ConnectionError:
+            return 0
+        finally:
+            connection.close()
+
+    def stream(self, path: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Return an open stream."""
+        connection = self.connect()
+        connection.request("GET", path)
+        return connection, connection.getresponse()
+
+    def end(self) -> str:
+        """Ask it to stop; return its log."""
+        self.process.terminate()
+        return self.process.communicate(timeout=20)[1]
+
+
+@pytest.fixture
+def served(settings: Settings, tmp_path: Path) -> Iterator[Deck]:
+    """The API on a port of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    deck = Deck(replace(settings, port=port, state_dir=str(tmp_path)))
+    yield deck
+    if deck.process.poll() is None:
+        deck.end()
+
+
+def test_streams_leave_room_for_short_answers(served: Deck) -> None:
+    """With a hundred streams open, short answers go on, and closing them gives every place back."""
+    with ThreadPoolExecutor(20) as pool:
+        streams = list(pool.map(served.stream, ["/v1/events?follow=1"] * 100))
+    assert {answer.status for _, answer in streams} == {200}
+    assert [served.get("/healthz") for _ in range(20)] == [200] * 20
+    for connection, answer in streams:
+        answer.close()
+        connection.close()
+
+
+def test_an_event_reaches_every_process_at_once(served: Deck, sailor: Sailor) -> None:
+    """A stream tells what another process, and the agent, have written."""
+    client = Client(f"127.0.0.1:{served.port}")
+    streams = [served.stream("/v1/events?follow=1&task=" + "7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4") for _ in range(6)]
+    client.submit([{"id": "7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4", "image": "nginx", "name": "web"}])
+    for connection, answer in streams:
+        found = iter(answer)
+        assert next(line for line in found if line.startswith(b"event:")) == b"event: task.accepted\n"
+        connection.close()
+
+
+def test_the_python_client_submits_waits_and_stops(served: Deck, sailor: Sailor) -> None:
+    """The shipped client and the served API understand each other."""
+    client = Client(f"127.0.0.1:{served.port}")
+    task = client.run("nginx", name="web", ports={80: 8080})
+    sailor.start(task.id)
+    assert task.wait(timeout=10)["ports"][0]["host"] == 8080
+    assert [each["name"] for each in client.tasks(states=["running"])] == ["web"]
+    with ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(client.stop, "web", wait_s=20)
+        wait_until(lambda: client.task("web")["wanted"] == "stopped")
+        sailor.end(task.id)
+        assert stopping.result(10)["state"] == "completed"
+    assert [event["type"] for event in client.events(task="web")][-1] == "task.completed"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_too_large_gets_its_answer(served: Deck, chunked: bool) -> None:
+    """The client of a body over 8 MiB reads 413, not a broken connection, also without a Content-Length."""
+    connection = served.connect()
+    body: Any = b"x" * (9 * MIB)
+    connection.request("POST", "/v1/tasks", iter([body]) if chunked else body, encode_chunked=chunked)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "TOO_LARGE")
+    connection.close()
+
+
+def test_metrics_count_the_requests_of_every_process(served: Deck) -> None:
+    """Whichever process answers, the counters are those of all."""
+    for _ in range(40):
+        assert served.get("/healthz") == 200
+
+    def counted() -> float:
+        connection, answer = served.stream("/metrics")
+        line = next(line for line in answer.read().decode().splitlines() if 'route="/healthz",status="200"' in line)
+        connection.close()
+        return float(line.split()[-1])
+
+    assert [counted() >= 41 for _ in range(6)] == [True] * 6
+
+
+def test_the_api_ends_at_once_although_streams_are_open(served: Deck, tmp_path: Path) -> None:
+    """SIGTERM ends streams cleanly and leaves no process, no file and no trace in the log."""
+    connection, answer = served.stream("/v1/events?follow=1")
+    children = psutil.Process(served.process.pid).children(recursive=True)
+    said = served.end()
+    assert answer.read().endswith(b"\n\n")
+    connection.close()
+    assert served.process.returncode == 0
+    wait_until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+    assert list(tmp_path.iterdir()) == []
+    assert "Traceback" not in said
+    assert f"http://127.0.0.1:{served.port} answers, 2 processes" in said
+
+
+def test_a_process_that_is_killed_is_replaced(served: Deck) -> None:
+    """A killed API process costs its own requests and nothing else."""
+    victim, *_ = psutil.Process(served.process.pid).children()
+    os.kill(victim.pid, signal.SIGKILL)
+    assert [served.get("/healthz") for _ in range(10)].count(200) >= 9
+    wait_until(lambda: len([c for c in psutil.Process(served.process.pid).children() if c.pid != victim.pid]) == 2)
+
+
+@pytest.mark.parametrize(
+    ("word", "variables", "said"),
+    [
+        ("api", {"ORMEN_PORT": "http"}, "error: ORMEN_PORT is 'http', not a whole number"),
+        ("api", {"ORMEN_TOKEN_FILE": "/nonexistent"}, "error: the token file /nonexistent cannot be read"),
+        ("serve", {}, "usage: python -m manager_api api|control|beat"),
+    ],
+)
+def test_a_wrong_start_is_one_sentence(word: str, variables: dict[str, str], said: str) -> None:
+    """A setting that cannot be used ends the start with status 2 and the reason, without a trace."""
+    run = subprocess.run(
+        [sys.executable, "-m", "manager_api", word], env={**os.environ, **variables}, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    assert run.stderr.strip().splitlines()[-1].startswith(said)
+    assert "Traceback" not in run.stderr
