@@ -119,7 +119,12 @@ class Process:
         timer.start()
 
     def restart(self, why: str) -> None:
-        """Replace this process by a fresh one; its lock and connections are let go with it."""
+        """Replace this process by a fresh one; its lock and connections are let go with it.
+
+        Not while it takes its containers down: the fresh one would not know of that order.
+        """
+        if self.agent is not None and self.agent.controller.going_down:
+            return
         log.error("%s: starting anew", why)
         logging.shutdown()
         sys.stdout.flush()

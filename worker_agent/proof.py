@@ -46,9 +46,11 @@ class Proof:
             if now - self._posted_at >= HEARD_WITHIN_S:
                 self._posted_at = None
                 self._restart(f"nothing heard from its own queue for {now - self._heard_at:.0f}s")
-        elif now - self._heard_at >= QUIET_INTERVALS * interval_s and self._post():
-            # A message heard while the post was on its way has set its own mark; it is asked again later then.
+        elif now - self._heard_at >= QUIET_INTERVALS * interval_s:
+            # Marked before it is posted: it may be heard before the post returns, and that takes the mark away.
             self._posted_at = now
+            if not self._post():
+                self._posted_at = None
 
     def trouble(self, now: float, interval_s: float) -> Reason | None:
         """Return why the node is no good when nothing was consumed for too long."""
