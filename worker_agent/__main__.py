@@ -13,12 +13,15 @@ import os
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
+
+from celery.exceptions import SecurityWarning
 
 from ormen.broker import Ringer
 from ormen.errors import NodeRefused, NodeTaken, StoreUnavailable
@@ -79,6 +82,8 @@ def main() -> int:
         settings = Settings.from_env()
         node = facts.node_name(settings)
         set_up_log(settings.log_level)
+        # Who may use Docker is root anyway, and messages are JSON that carries no orders.
+        warnings.simplefilter("ignore", SecurityWarning)
         return run(settings, node)
     except ValueError as fault:
         print(f"error: {fault}", file=sys.stderr)

@@ -99,6 +99,7 @@ class Watcher:
             raise
         self._stream, self._followed = stream, True
         self._station.evidence.connected(restarted_between=gap)
+        self._remember(self._station.wall_ms())
         return stream
 
     def hear(self, event: RuntimeEvent) -> None:
