@@ -109,13 +109,13 @@ def _clear(folder: StateFolder) -> str:
     run = folder.read()
     if run is None:
         return f"Nothing runs from {shown(folder.path)}."
-    ended_now = clear_leftovers(run)
+    left = len(clear_leftovers(run))
     folder.clear()
-    rest = f"{len(ended_now)} of its processes were still there and are ended" if ended_now else "so have its processes"
-    if len(ended_now) == 1:
-        rest = "one of its processes was still there and is ended"
+    processes = "none of its processes is left"
+    if left:
+        processes = "one of its processes was left and is ended" if left == 1 else f"{left} processes were left and are ended"
     return (
-        f"The cluster's own process (pid {run.up.pid}) had already ended without an order; {rest}. "
+        f"The up of this cluster (pid {run.up.pid}) was killed; {processes}. "
         "Its containers run on; ormen up takes them over again."
     )
 

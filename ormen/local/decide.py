@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,13 +38,13 @@ def decide(wish: Wish, *, remark: Callable[[str], None]) -> Layout:
     """
     settings = with_token(wish.settings)
     check_deck(settings.host, has_token=bool(settings.token), insecure=settings.insecure)
-    port = _port("the deck", settings.host, asked=wish.port, usual=DECK_PORT, used=set(), remark=remark)
-    used, flower_port = {port}, None
+    claims = ports.Claims()
+    chooser = _Chooser(claims, remark)
+    port = chooser.port("the deck", settings.host, asked=wish.port, usual=DECK_PORT)
+    flower_port = None
     if wish.flower:
-        host = "127.0.0.1"
-        flower_port = _port("Flower", host, asked=wish.flower_port, usual=FLOWER_PORT, used=used, remark=remark)
-        used.add(flower_port)
-    sailors = _sailors(wish, used)
+        flower_port = chooser.port("Flower", "127.0.0.1", asked=wish.flower_port, usual=FLOWER_PORT)
+    sailors = _sailors(wish, claims)
     server, plan = None, None
     if wish.redis_url:
         url = wish.redis_url
@@ -53,7 +54,7 @@ def decide(wish: Wish, *, remark: Callable[[str], None]) -> Layout:
         plan = redis.prepare(server, wish.folder.path / "redis", maxclients=6 * wish.sailors + 300)
         url = plan.url
     settings = replace(settings, redis_url=url, port=port, control_events=settings.control_events or wish.flower)
-    return Layout(wish.folder, settings, sailors, flower_port, server, plan)
+    return Layout(wish.folder, settings, sailors, flower_port, server, plan, claims)
 
 
 def reach_store(url: str, *, insecure: bool) -> None:
@@ -92,38 +93,53 @@ def with_token(settings: Settings) -> Settings:
 
 def check_port(what: str, host: str, port: int) -> None:
     """Return if the port is free; raise `LocalFailure` that names who holds it."""
-    if not _free(what, host, port):
-        raise LocalFailure(
-            f"port {port} on {host}, for {what}, is held by {ports.holder(port)}",
-            hint="choose another, or end that process",
-            exit_code=TAKEN,
-            code="PORT_IN_USE",
-        )
+    with _readable(what, host, port):
+        if not ports.is_free(host, port):
+            raise _taken(what, host, port)
 
 
-def _port(what: str, host: str, *, asked: int | None, usual: int, used: set[int], remark: Callable[[str], None]) -> int:
-    if asked is not None:
-        check_port(what, host, asked)
-        return asked
-    if usual not in used and _free(what, host, usual):
-        return usual
-    port = ports.next_free(host, usual + 1, skip=used)
-    remark(f"port {usual} is held by {ports.holder(usual)}; {what} takes {port}")
-    return port
+@dataclass(frozen=True, slots=True)
+class _Chooser:
+    claims: ports.Claims
+    remark: Callable[[str], None]
+
+    def port(self, what: str, host: str, *, asked: int | None, usual: int) -> int:
+        """Return the port that was asked for, or else the usual one, or else the next that is free."""
+        first = usual if asked is None else asked
+        with _readable(what, host, first):
+            if self.claims.take(host, first):
+                return first
+            if asked is not None:
+                raise _taken(what, host, asked)
+            port = self.claims.next_free(host, usual + 1)
+        self.remark(f"port {usual} is held by {ports.holder(usual)}; {what} takes {port}")
+        return port
 
 
-def _sailors(wish: Wish, used: set[int]) -> tuple[Sailor, ...]:
+def _taken(what: str, host: str, port: int) -> LocalFailure:
+    return LocalFailure(
+        f"port {port} on {host}, for {what}, is held by {ports.holder(port)}",
+        hint="choose another, or end that process",
+        exit_code=TAKEN,
+        code="PORT_IN_USE",
+    )
+
+
+def _sailors(wish: Wish, claims: ports.Claims) -> tuple[Sailor, ...]:
     """Return the agents; their status pages take the free ports from the first on, whichever those are."""
     sailors, port = [], wish.status_port - 1
     for number in range(1, wish.sailors + 1):
-        port = ports.next_free(wish.settings.status_host, port + 1, skip=used)
+        with _readable("the status page", wish.settings.status_host, port + 1):
+            port = claims.next_free(wish.settings.status_host, port + 1)
         sailors.append(Sailor(f"node-{number}", port, f"1/{wish.sailors}"))
     return tuple(sailors)
 
 
-def _free(what: str, host: str, port: int) -> bool:
+@contextmanager
+def _readable(what: str, host: str, port: int) -> Iterator[None]:
+    """Turn what the kernel says of an address that cannot be listened on into a sentence."""
     try:
-        return ports.is_free(host, port)
+        yield
     except OSError as error:
         raise LocalFailure(
             f"{what} cannot listen on {host}:{port}: {str(error.strerror or error).lower()}",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ormen.local.ports import Claims
 from ormen.local.processes import Program
 from ormen.local.redis import RedisPlan, ServerBinary
 from ormen.local.state import MARK, Process, StateFolder
@@ -38,6 +39,8 @@ class Layout:
     flower_port: int | None
     server: ServerBinary | None
     redis: RedisPlan | None
+    claims: Claims
+    """Held for as long as the layout is in use, so that another `up` chooses other ports."""
 
     @property
     def url(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import random
 import socket
-from collections.abc import Collection
+import sys
+import weakref
 
 import psutil
 
@@ -28,12 +29,46 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def next_free(host: str, first: int, *, skip: Collection[int] = ()) -> int:
-    """Return the first free port from `first` upwards that is not in `skip`."""
-    for port in range(first, 65536):
-        if port not in skip and is_free(host, port):
-            return port
-    raise OSError(errno.EADDRINUSE, f"no free port from {first} to 65535 on {host}")
+class Claims:
+    """Ports that this process has chosen and whose servers do not listen yet, told to every other `up`.
+
+    A claim is a name among the kernel's abstract sockets: it leaves no file, and it ends with this process.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket] = {}
+        weakref.finalize(self, _close, self._held)
+
+    def take(self, host: str, port: int) -> bool:
+        """Claim the port; return False if somebody listens there, or another process has claimed it."""
+        if port in self._held or not is_free(host, port):
+            return False
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            if sys.platform.startswith("linux"):
+                claim.bind(f"\0ormen-port-{port}")
+        except OSError:
+            claim.close()
+            return False
+        self._held[port] = claim
+        return True
+
+    def next_free(self, host: str, first: int) -> int:
+        """Claim and return the first port from `first` upwards that can be had."""
+        for port in range(first, 65536):
+            if self.take(host, port):
+                return port
+        raise OSError(errno.EADDRINUSE, f"no free port from {first} to 65535 on {host}")
+
+    def close(self) -> None:
+        """Give the claims up."""
+        _close(self._held)
+
+
+def _close(claims: dict[int, socket.socket]) -> None:
+    for claim in claims.values():
+        claim.close()
+    claims.clear()
 
 
 def private(host: str = "127.0.0.1") -> int:

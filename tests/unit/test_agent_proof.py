@@ -33,6 +33,20 @@ def test_a_quiet_agent_posts_to_itself_and_goes_on_when_it_hears_it() -> None:
     assert (post.posts, post.restarts) == (1, [])
 
 
+def test_a_message_that_is_heard_before_its_post_returns_counts() -> None:
+    """The worker may be quicker than the call that publishes."""
+    restarts: list[str] = []
+
+    def post() -> bool:
+        proof.heard(5.0)
+        return True
+
+    proof = Proof(post, restarts.append, now=0.0)
+    for now in range(1, 40):
+        proof.step(float(now), interval_s=1.0, well=True)
+    assert restarts == []
+
+
 def test_an_agent_that_does_not_hear_itself_starts_anew() -> None:
     """A message of its own that was not heard within 15 s means that the agent is deaf."""
     post = Post()

@@ -48,6 +48,16 @@ def test_a_given_port_that_is_taken_is_an_error_that_names_its_holder(wish, take
         decide(replace(wish, port=taken), remark=pytest.fail)
 
 
+def test_two_clusters_that_start_together_choose_different_ports(wish, tmp_path):
+    """What one has chosen the other passes over, though nobody listens there yet."""
+    first = decide(wish, remark=lambda text: None)
+    second = decide(replace(wish, folder=StateFolder(tmp_path / "second")), remark=lambda text: None)
+    chosen = [{layout.settings.port, *(s.status_port for s in layout.sailors)} for layout in (first, second)]
+    assert not chosen[0] & chosen[1]
+    first.claims.close()
+    second.claims.close()
+
+
 def test_sailors_share_the_machine_and_have_ports_of_their_own(wish, taken):
     """Each owns a third; an occupied status port is passed over."""
     layout = decide(replace(wish, status_port=taken), remark=lambda text: None)
@@ -79,7 +89,7 @@ def test_no_password_stands_on_a_command_line(wish):
 
 def test_a_configured_redis_that_is_away_is_an_error(wish, taken):
     """It is never replaced by another one."""
-    with pytest.raises(LocalFailure, match="Redis at 127.0.0.1:1 does not answer") as caught:
+    with pytest.raises(LocalFailure, match=r"Redis at 127\.0\.0\.1:1 does not answer") as caught:
         decide(replace(wish, redis_url="redis://127.0.0.1:1"), remark=pytest.fail)
     assert caught.value.exit_code == 5
 
