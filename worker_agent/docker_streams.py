@@ -46,8 +46,8 @@ class EngineStream(Generic[T]):
 def hang_up(answer: Any) -> None:
     """Close the connection under a reader that may be waiting in it."""
     # Closing the response itself would wait for the lock its reader holds. An OSError or ValueError says
-    # that the connection has ended by itself.
-    with suppress(OSError, ValueError):
+    # that the connection has ended by itself, a RuntimeError that it went back to the pool at its end.
+    with suppress(OSError, ValueError, RuntimeError):
         answer.raw.shutdown()
 
 
