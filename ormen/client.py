@@ -14,7 +14,8 @@ from typing import Any
 
 from ormen.errors import OrmenError
 from ormen.outcome import Verdict, judge, sentence_of
-from ormen.transport import Address, ClientError, Document, Request, Transport, read_messages, segment
+from ormen.sse import read_messages
+from ormen.transport import Address, ClientError, Document, Request, Transport, segment
 
 __all__ = ["Client", "ClientError", "RunningTask", "TaskFailed"]
 
@@ -120,16 +121,7 @@ class Client:
         """Yield what the task's container printed, in pieces as they arrive."""
         query = {"tail": tail, "since": since, "follow": follow, "timestamps": timestamps}
         request = Request("GET", f"/v1/tasks/{segment(word)}/logs", query)
-        answer = self._transport.stream(request, idle_s=LOGS_IDLE_S if follow else 30.0)
-        return self._pieces(answer)
-
-    @staticmethod
-    def _pieces(answer: Any) -> Iterator[bytes]:
-        try:
-            while piece := answer.read1(65536):
-                yield piece
-        finally:
-            answer.close()
+        return self._transport.pieces(request, idle_s=LOGS_IDLE_S if follow else 30.0)
 
     # Nodes
 

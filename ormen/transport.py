@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -152,6 +152,30 @@ class Transport:
         """
         return self._open(request, idle_s, was_there=False)
 
+    def pieces(self, request: Request, *, idle_s: float) -> Iterator[bytes]:
+        """Return a long answer's body in pieces as they arrive; raise ClientError if it is a problem or breaks off."""
+        return self._pieces(self.stream(request, idle_s=idle_s), idle_s)
+
+    def _pieces(self, answer: http.client.HTTPResponse, idle_s: float) -> Iterator[bytes]:
+        with _closing(answer):
+            try:
+                while piece := answer.read1(65536):
+                    yield piece
+            except (OSError, http.client.HTTPException) as error:
+                raise self._broken(error, idle_s) from error
+
+    def _broken(self, error: Exception, idle_s: float) -> ClientError:
+        cause = f"nothing came for {idle_s:g}s" if isinstance(error, TimeoutError) else "the connection dropped"
+        document = {
+            "type": "/problems/broken_off",
+            "title": "The answer broke off",
+            "status": 0,
+            "code": "BROKEN_OFF",
+            "detail": f"the answer of the deck at {self.address} broke off: {cause}",
+            "hint": "repeating the command is safe.",
+        }
+        return ClientError(document)
+
     def _open(self, request: Request, timeout: float, *, was_there: bool) -> http.client.HTTPResponse:
         kind = http.client.HTTPSConnection if self.address.secure else http.client.HTTPConnection
         connection = kind(self.address.host, self.address.port, timeout=timeout)
@@ -263,36 +287,3 @@ class _closing:
 
     def __exit__(self, *_: object) -> None:
         self._answer.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One server-sent event."""
-
-    id: str
-    event: str
-    data: str
-
-
-def read_messages(lines: Iterable[bytes]) -> Iterator[Message]:
-    """Yield the events of a text/event-stream; comments and events without data are passed over.
-
-    A message counts only once its empty line has come, so a cut one is asked for again.
-    """
-    last_id, event = "", ""
-    data: list[str] = []
-    for raw in lines:
-        line = raw.decode("utf-8", "replace").rstrip("\r\n")
-        if not line:
-            if data:
-                yield Message(last_id, event or "message", "\n".join(data))
-            event, data = "", []
-            continue
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "data":
-            data.append(value)
-        elif name == "event":
-            event = value
-        elif name == "id":
-            last_id = value

@@ -31,7 +31,8 @@ def _each(
         try:
             record = act(word)
         except OrmenError as error:
-            code = code or show(error, session, word=word)
+            failed = show(error, session, word=word)
+            code = code or failed
             continue
         shown = record if record is not None else {"name": word}
         records.append(shown)

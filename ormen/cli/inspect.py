@@ -27,7 +27,8 @@ def inspect(ctx: click.Context, words: tuple[str, ...]) -> None:
         try:
             found.append(everything(client, word))
         except OrmenError as error:
-            code = code or show(error, session, word=word)
+            failed = show(error, session, word=word)
+            code = code or failed
     if found:
         session.data(serialized(found[0] if len(words) == 1 else found, session.output))
     if code:

@@ -16,7 +16,15 @@ class Block:
         """Draw on stderr, or on stdout what is data; `whole_screen` keeps the scrollback as it was."""
         stream = sys.stdout if stdout else sys.stderr
         console = Console(file=stream, width=width, markup=False, highlight=False, emoji=False, force_terminal=True)
-        self._live = Live(console=console, auto_refresh=False, screen=whole_screen, vertical_overflow="crop")
+        # Redirected streams would hide from the renderers that this is a terminal and what it can show.
+        self._live = Live(
+            console=console,
+            auto_refresh=False,
+            screen=whole_screen,
+            vertical_overflow="crop",
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._live.start()
         self._shown = ""
 

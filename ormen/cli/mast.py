@@ -99,7 +99,8 @@ def _each(session: Session, names: tuple[str, ...], act: Callable[[str], str]) -
         try:
             session.data(act(name))
         except OrmenError as error:
-            code = code or show(error, session, word=name)
+            failed = show(error, session, word=name)
+            code = code or failed
     return code
 
 

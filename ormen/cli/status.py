@@ -114,7 +114,8 @@ def _details(session: Session, client: Client, words: Sequence[str]) -> None:
             task = client.task(word)
             attempts = [] if session.structured else client.attempts(task["id"])
         except OrmenError as error:
-            code = code or show(error, session, word=word)
+            failed = show(error, session, word=word)
+            code = code or failed
             continue
         documents.append(task)
         if not (session.structured or session.quiet or session.output == "name"):

@@ -220,10 +220,10 @@ def test_stop_tries_each_operand_and_ends_with_the_first_failure() -> None:
     """Each operand gets its line; the exit code is that of the first that failed."""
     gone = {**UP, "state": "completed", "exit_code": 0, "reason": {"code": "STOPPED", "sentence": "Stopped."}}
     with deck({"POST /v1/tasks/web/stop": Answer(202, gone), "POST /v1/tasks/wbe/stop": NOT_FOUND}) as stub:
-        result = ormen("stop", "wbe", "web", at=stub.address)
+        result = ormen("stop", "wbe", "web", "wbe", at=stub.address)
     assert result.returncode == 3
     assert result.stdout.startswith("web: stopped on node-1 in ")
-    assert result.stderr == 'error: no task "wbe"; did you mean web?  [TASK_NOT_FOUND]\n'
+    assert result.stderr == 'error: no task "wbe"; did you mean web?  [TASK_NOT_FOUND]\n' * 2
     assert stub.seen[1].query == {"wait": ["1"], "timeout": ["60.0"]}
 
 

@@ -10,7 +10,8 @@ import pytest
 from cli_stub import TRAIN, UP, WAY, WEB, Answer, deck, problem
 
 from ormen.client import Client, ClientError, TaskFailed
-from ormen.transport import Address, read_messages
+from ormen.sse import read_messages
+from ormen.transport import Address
 
 AWAY = problem(503, "STORE_UNAVAILABLE", "Redis refuses connections")
 AWAY.headers = {"Retry-After": "0"}

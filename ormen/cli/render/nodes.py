@@ -97,9 +97,13 @@ def _amounts(node: Record, look: Look) -> list[str]:
     )
     lines = [paint(" " * 11 + titles, "dim", look)]
     for key, title in (("cpu", "cpu"), ("memory_bytes", "memory"), ("disk_bytes", "disk")):
-        row = [cores(part[key]) if key == "cpu" else format_size(part[key]) for part in parts]
+        row = [_rounded(part[key]) if key == "cpu" else format_size(part[key]) for part in parts]
         lines.append(f"{title:<11}" + "".join(cell.rjust(wide) for cell, wide in zip(row, _WIDTHS, strict=True)))
     return lines
+
+
+def _rounded(amount: float) -> str:
+    return cores(round(amount, 1))
 
 
 _WIDTHS = (10, 11, 11, 11)

@@ -11,6 +11,7 @@ from ormen.cli.render.problem import failure
 from ormen.cli.render.tasks import ports
 from ormen.cli.render.text import Look, bar, clean, count, epoch, paint, small, symbol, wrap
 from ormen.outcome import Verdict, code_of, judge, never_fits, sentence_of, waits_for_room
+from ormen.reasons import FINAL
 from ormen.units import format_age, format_duration
 
 Record = Mapping[str, Any]
@@ -231,6 +232,8 @@ def _blame(task: Record, attempts: Sequence[Record], waited_s: float | None) -> 
         return _exited(task, attempts)
     if code.startswith("HEALTH_"):
         return f"{name} is not healthy: {small(sentence)}", f"ormen logs {name} --previous shows its last lines."
+    if code.startswith("PULL_") and code not in FINAL:
+        return sentence, f"it is tried again with growing pauses; ormen rm {name} withdraws it."
     if code.startswith("PULL_"):
         return sentence, f"check the name; then ormen rm {name} and run it again."
     if code in ("STOPPED", "STOPPED_UNSEEN"):
