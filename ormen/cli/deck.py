@@ -11,7 +11,7 @@ import click
 
 from ormen.cli.errors import ended
 from ormen.cli.options import Command, common, option, session_of
-from ormen.cli.supervising import Service, fail, settings_of_env, warn_of_silence
+from ormen.cli.supervising import Service, fail, hold, settings_of_env, warn_of_silence
 from ormen.local.address import check_deck
 from ormen.local.decide import check_port, with_token
 from ormen.local.failure import LocalFailure
@@ -88,8 +88,8 @@ def run(flags: Flags) -> int:
     check_port("the deck", settings.host, settings.port)
     answers = warn_of_silence("deck", settings.redis_url, insecure=settings.insecure)
     folder = StateFolder(Path(settings.state_dir or default_folder(os.environ) / f"deck-{settings.port}").absolute())
-    folder.take(f"a deck on port {settings.port}")
-    return Service("deck", deck_programs(settings, folder), answers).run()
+    hold(folder, f"a deck on port {settings.port}", hint="stop it, or choose another --port")
+    return Service("deck", deck_programs(settings, folder), answers, folder).run()
 
 
 def deck_settings(flags: Flags, base: Settings) -> Settings:

@@ -50,6 +50,12 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
     folder = StateFolder(chosen.absolute())
     drawn = screen(session)
     try:
+        if purge and keep_containers:
+            raise LocalFailure(
+                "--purge forgets the tasks, and --keep-containers would leave their containers to nobody",
+                hint="choose one of the two",
+                exit_code=WRONG_USE,
+            )
         if purge:
             _ask(folder, yes=yes)
         bring_down(folder, drawn, keep_containers=keep_containers)
@@ -113,7 +119,9 @@ def _clear(folder: StateFolder) -> str:
     folder.clear()
     processes = "none of its processes is left"
     if left:
-        processes = "one of its processes was left and is ended" if left == 1 else f"{left} processes were left and are ended"
+        processes = (
+            "one of its processes was left and is ended" if left == 1 else f"{left} processes were left and are ended"
+        )
     return (
         f"The up of this cluster (pid {run.up.pid}) was killed; {processes}. "
         "Its containers run on; ormen up takes them over again."

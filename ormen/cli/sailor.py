@@ -14,7 +14,7 @@ import click
 
 from ormen.cli.errors import ended
 from ormen.cli.options import Command, common, option, session_of
-from ormen.cli.supervising import Service, fail, settings_of_env, warn_of_silence
+from ormen.cli.supervising import Service, fail, hold, settings_of_env, warn_of_silence
 from ormen.local.decide import check_port
 from ormen.local.failure import WRONG_USE, LocalFailure
 from ormen.local.logs import last_answer
@@ -79,9 +79,10 @@ def run(flags: Flags) -> int:
     answers = warn_of_silence(title, settings.redis_url, insecure=settings.insecure)
     base = Path(settings.state_dir or default_folder(os.environ))
     folder = StateFolder((base / f"sailor-{settings.node}").absolute())
-    folder.take(f"the agent of {settings.node}")
+    hint = "choose another --name, or stop that agent"
+    hold(folder, f"the agent of {settings.node}", hint=hint, code="NODE_TAKEN")
     settings = replace(settings, state_dir=str(base.absolute() / "agents"))
-    service = Service(title, [agent_program(settings, folder)], answers)
+    service = Service(title, [agent_program(settings, folder)], answers, folder)
     code = service.run()
     if service.lost and service.lost[-1].final:
         raise refusal(service.lost[-1])

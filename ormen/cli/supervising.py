@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -14,10 +15,11 @@ from ormen.cli.errors import ended
 from ormen.cli.render import cluster as screens
 from ormen.cli.session import Session
 from ormen.local.address import check_store, parse_url
-from ormen.local.failure import WRONG_USE, LocalFailure
+from ormen.local.failure import TAKEN, WRONG_USE, LocalFailure
 from ormen.local.logs import Follower, last_words, parse, rotate
 from ormen.local.processes import Program
 from ormen.local.stage import Failure
+from ormen.local.state import Process, Run, StateFolder
 from ormen.local.supervisor import Died, GaveUp, Notice, Supervisor
 from ormen.local.waker import Waker
 from ormen.settings import Settings
@@ -33,6 +35,7 @@ class Service:
     title: str
     programs: Sequence[Program]
     store: Callable[[], bool]
+    folder: StateFolder
     lost: list[GaveUp] = field(default_factory=list)
 
     def run(self) -> int:
@@ -41,6 +44,7 @@ class Service:
         When every process has ended for good there is nothing left to supervise, and the last one's exit code, if
         it was an answer, is ours.
         """
+        self.folder.write(Run(Process.of(os.getpid())))
         files = {program.name: program.log for program in self.programs}
         followers = {name: Follower(path, offset=_size(path)) for name, path in files.items()}
         supervisor = Supervisor(tell=self._hear, store_answers=self.store)
@@ -59,6 +63,7 @@ class Service:
             stopped = bool(waker.noted)
             supervisor.stop_all()
             self._relay(followers)
+        self.folder.clear()
         if stopped:
             self._say("stopped")
             return 0
@@ -82,7 +87,8 @@ class Service:
     def _relay(self, followers: dict[str, Follower]) -> None:
         for follower in followers.values():
             for raw in follower.lines():
-                self._say(parse(raw).text)
+                if raw.strip():
+                    self._say(parse(raw).text)
 
     def _say(self, text: str) -> None:
         print(f"{clock()} {self.title} {text}", file=sys.stderr, flush=True)
@@ -103,6 +109,13 @@ def warn_of_silence(title: str, url: str, *, insecure: bool) -> Callable[[], boo
             f"{clock()} {title} Redis at {address} does not answer; trying until it does", file=sys.stderr, flush=True
         )
     return address.answers
+
+
+def hold(folder: StateFolder, what: str, *, hint: str, code: str = "") -> None:
+    """Hold a service's state folder; raise `LocalFailure` that says who already is what this one would be."""
+    holder = folder.take_or_holder()
+    if holder is not None:
+        raise LocalFailure(f"{what} already runs on this host: {holder}", hint=hint, exit_code=TAKEN, code=code)
 
 
 def settings_of_env() -> Settings:

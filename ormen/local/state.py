@@ -106,17 +106,22 @@ class StateFolder:
 
     def take(self, what: str) -> None:
         """Hold the folder until this process ends; raise `LocalFailure` that names the one who holds it."""
+        holder = self.take_or_holder()
+        if holder is not None:
+            raise LocalFailure(
+                f"{what} already runs from {shown(self.path)}: {holder}",
+                hint="stop it with ormen down, or give this one another --state-dir",
+                exit_code=TAKEN,
+            )
+
+    def take_or_holder(self) -> str | None:
+        """Hold the folder and return None; or return who holds it: ``pid 812 (http://127.0.0.1:5555)``."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.try_take():
-            return
+            return None
         run = self.read()
-        holder = f"pid {run.up.pid}" if run and run.up.alive else "another process"
         address = f" ({run.url})" if run and run.url else ""
-        raise LocalFailure(
-            f"{what} already runs from {shown(self.path)}: {holder}{address}",
-            hint="stop it with ormen down, or give this one another --state-dir",
-            exit_code=TAKEN,
-        )
+        return f"pid {run.up.pid}{address}" if run and run.up.alive else "another process"
 
     def try_take(self) -> bool:
         """Hold the folder if nobody does; return whether it is held now. The kernel lets go when the process ends."""

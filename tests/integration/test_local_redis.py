@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import redis
 import pytest
+import redis
 
 from ormen.local.bundled import bundled_server
 from ormen.local.failure import LocalFailure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -62,7 +63,7 @@ def test_pauses_grow_from_death_to_death(supervisor, tmp_path):
     supervisor.start(program(tmp_path, "exit 3"))
     wait_until(lambda: supervisor.count(Died) >= 3)
     pauses = [notice.pause_s for notice in supervisor.told if isinstance(notice, Died)]
-    assert all(later > earlier * 1.5 for earlier, later in zip(pauses, pauses[1:], strict=False))
+    assert all(later > earlier * 1.5 for earlier, later in itertools.pairwise(pauses))
 
 
 def test_five_deaths_in_a_minute_end_a_child_and_the_rest_goes_on(supervisor, tmp_path):
@@ -127,7 +128,7 @@ def test_what_a_dead_child_had_started_is_ended_before_it_is_started_again(super
 
 
 def test_children_die_with_a_parent_that_is_killed(tmp_path):
-    """kill -9 of the supervisor leaves no process behind."""
+    """Kill -9 of the supervisor leaves no process behind."""
     script = (
         "import os, sys, time; from pathlib import Path\n"
         "from ormen.local.processes import Program; from ormen.local.supervisor import Supervisor\n"
