@@ -95,6 +95,7 @@ def python_image(client: docker.DockerClient, name: str) -> None:
     layer.add_tree(library)
     layer.add_program(interpreter, interpreter)
     layer.add_link("/usr/local/bin/python3", str(interpreter))
+    layer.add(Path("/usr/share/zoneinfo/UTC"))
     packages = Path(subprocess.check_output([interpreter, "-c", _SITE_PACKAGES], text=True).strip())
     for package in ("pip", *runtime_packages()):
         for file in distribution(package).files or ():

@@ -78,7 +78,7 @@ class Stack:
 
     def node_is_ready(self) -> bool:
         """Return whether the sailor has joined the deck's cluster and takes tasks."""
-        if self.get(self.port, "/readyz") != 200:
+        if self.get(self.port, "/healthz") != 200:
             return False
         nodes = json.loads(self.ormen("mast", "-o", "json"))
         return [node["state"] for node in nodes] == ["ready"]
@@ -107,7 +107,8 @@ def stack(client: docker.DockerClient) -> Iterator[Stack]:
     python_image(client, stack.env["ORMEN_BASE_IMAGE"])
     redis_image(client, stack.env["ORMEN_REDIS_IMAGE"])
     try:
-        stack.compose("up", "--detach", "--build")
+        stack.compose("build", "deck")  # one image for all, so it is built once
+        stack.compose("up", "--detach", "--no-build")
         wait_until(stack.node_is_ready, timeout_s=60, what="for the node")
         yield stack
     finally:
@@ -142,13 +143,19 @@ def test_the_deck_asks_for_its_token(stack: Stack) -> None:
     assert stack.get(stack.port, "/v1/tasks", Authorization=f"Bearer {stack.token}") == 200
 
 
-def test_redis_keeps_what_it_has_over_a_restart(stack: Stack) -> None:
+def test_redis_keeps_what_it_has_over_a_restart(stack: Stack, client: docker.DockerClient) -> None:
     """Redis writes an append-only file: a task's record survives the restart of its container."""
-    stack.ormen("run", "ormen/echo:1", "--name", "kept", "--label", f"compose-test={stack.name}")
+    label = f"compose-test={stack.name}"
+    announce(label)
+    stack.ormen("run", "ormen/echo:1", "--name", "kept", "--label", label)
     stack.compose("restart", "redis")
     wait_until(stack.node_is_ready, timeout_s=60, what="for the node after Redis")
     assert "kept" in stack.ormen("status", "-o", "name")
     stack.ormen("rm", "--force", "kept")
+    wait_until(
+        lambda: not client.containers.list(all=True, sparse=True, filters={"label": label}),
+        what="for the container's end",
+    )
 
 
 def test_every_port_is_published_on_loopback(stack: Stack, client: docker.DockerClient) -> None:

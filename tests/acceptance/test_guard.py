@@ -129,7 +129,7 @@ def test_containers_and_networks_of_the_announced_label_are_removed(checkout: Ch
     client.containers.run("ormen/echo:1", detach=True, labels={key: value})
     client.networks.create(value, labels={key: value})
     process.kill()
-    wait_until(lambda: not client.containers.list(all=True, filters={"label": label}))
+    wait_until(lambda: not client.containers.list(all=True, sparse=True, filters={"label": label}))
     wait_until(lambda: not client.networks.list(filters={"label": label}))
     theirs.reload()
     assert theirs.status == "running"

@@ -74,8 +74,8 @@ def test_the_wheel_carries_nothing_but_the_three_packages(wheel: Path) -> None:
 
 
 def test_the_installed_command_runs_its_own_code(bin_dir: Path, tmp_path: Path) -> None:
-    """`ormen version` works outside the checkout, from the environment's own files."""
-    assert ormen.__version__ in run(bin_dir / "ormen", "version", "-m", "127.0.0.1:1", cwd=tmp_path)
+    """The command works outside the checkout, from the environment's own files."""
+    assert "Usage: ormen" in run(bin_dir / "ormen", "--help", cwd=tmp_path)
     place = run(
         bin_dir / "python", "-c", "import ormen, manager_api, worker_agent; print(ormen.__file__)", cwd=tmp_path
     )
@@ -93,8 +93,9 @@ def cluster(bin_dir: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_installed_cluster_comes_up_and_runs_a_task(bin_dir: Path, cluster: str, tmp_path: Path) -> None:
-    """`ormen up`, `run`, `status`, `rm` and `down` of the installed wheel need nothing of the checkout."""
+    """`ormen up`, `version`, `run`, `status`, `rm` and `down` of the installed wheel need nothing of the checkout."""
     manager = ("--manager", cluster)
-    run(bin_dir / "ormen", "run", "ormen/echo:1", "--name", "wheel", "--health", "/health", *manager, cwd=tmp_path)
+    assert run(bin_dir / "ormen", "version", *manager, cwd=tmp_path).count(ormen.__version__) == 2
+    run(bin_dir / "ormen", "run", "ormen/echo:1", "--name", "wheel", "--health", ":7777/health", *manager, cwd=tmp_path)
     assert "wheel" in run(bin_dir / "ormen", "status", *manager, cwd=tmp_path)
     run(bin_dir / "ormen", "rm", "--force", "wheel", *manager, cwd=tmp_path)
