@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -92,6 +93,8 @@ class Cluster:
     def bring_down(self, *, keep_containers: bool) -> None:
         """Stop everything in order, with the containers or without, and tell each step."""
         stage, begun = self._stage, time.monotonic()
+        # Worth a longer wait than a glance: what is kept, and what was stopped, is told by it.
+        self.probe = replace(self.probe, timeout_s=5.0)
         kept = [task for task in self.probe.tasks() if task.get("wanted") == "running"]
         stage.tell(Step("⠹", "sailors", "stopping" if keep_containers else "stopping, with their containers"))
         # The loops first: they would place anew what the agents are about to give up.
