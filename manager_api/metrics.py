@@ -53,6 +53,12 @@ class Metrics:
             registry=self._own,
             multiprocess_mode="livesum",
         )
+        self._long = Gauge(
+            "ormen_long_answers",
+            "Streams and waits under way; each process has 200 places",
+            registry=self._own,
+            multiprocess_mode="livesum",
+        )
         self._services = services
 
     def answered(self, response: Response) -> Response:
@@ -61,12 +67,16 @@ class Metrics:
         self._requests.labels(request.method, route, str(response.status_code)).inc()
         if "began" in g:
             self._seconds.labels(route).observe(time.perf_counter() - g.began)
-        self._listeners.set(self._services.feed.count)
+        self._sample()
         return response
+
+    def _sample(self) -> None:
+        self._listeners.set(self._services.feed.count)
+        self._long.set(self._services.long.count)
 
     def render(self) -> bytes:
         """Return everything in Prometheus's text format."""
-        self._listeners.set(self._services.feed.count)
+        self._sample()
         registry = self._own
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
+import struct
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,9 @@ log = logging.getLogger("ormen.api")
 GRACE_S = 10
 """How long short answers may take to finish when a process is asked to stop; streams and waits end at once."""
 
+UNREAD_S = 30
+"""How long a piece of an answer may stay unread before the connection is given up."""
+
 IDLE_S = 30
 """After so long without a request a connection is closed."""
 
@@ -31,6 +37,13 @@ class PlainLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
 
     error_fmt = FORMAT
     datefmt = CLOCK
+
+    def exception(self, msg: str, *args: Any, **options: Any) -> None:
+        """Log a failure with its trace; a reader who takes nothing is none."""
+        if isinstance(sys.exc_info()[1], BlockingIOError):
+            log.info("a reader took nothing for %ds; its connection is closed", UNREAD_S)
+        else:
+            super().exception(msg, *args, **options)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
@@ -79,6 +92,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         return create_app(self._settings)
 
     def _ready(self, server: Any) -> None:
+        for listener in server.LISTENERS:
+            # Connections inherit it: a reader that takes nothing must not hold a thread until TCP gives up.
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", UNREAD_S, 0))
         where = address(self._settings.host, self._settings.port)
         log.info("http://%s answers, %d processes", where, self._settings.api_workers)
 

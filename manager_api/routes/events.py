@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from manager_api.feed import Subscription, order
 from manager_api.nouns import Nouns
 from manager_api.queries import EventsQuery
 from manager_api.services import Services, services
-from ormen.errors import Fault, InvalidQuery, TaskNotFound
+from ormen.errors import Fault, InvalidQuery, StoreUnavailable, TaskNotFound
 from ormen.events import Event
 from ormen.task import Task
 
@@ -27,6 +28,8 @@ PAGE = 500
 """Events read at once while a stream catches up."""
 
 EVENT_ID = re.compile(r"^\d{1,16}-\d{1,16}$|^0$", re.ASCII)
+
+log = logging.getLogger("ormen.api")
 
 events = Nouns("events", __name__, url_prefix="/v1", description="What happened, in order")
 
@@ -156,8 +159,15 @@ class Stream:
         self._live.close()
 
     def lines(self, after: str | None) -> Iterator[str]:
-        """Yield the stream's text until the process stops or the reader is too slow."""
+        """Yield the text until the process stops, the reader is too slow, or what was missed cannot be read."""
         yield ": events of ormen\n\n"
+        try:
+            yield from self._told(after)
+        except StoreUnavailable as error:
+            # The reader comes back with the last id it has, and is told then.
+            log.info("a stream of events ended early: %s", error)
+
+    def _told(self, after: str | None) -> Iterator[str]:
         if after is not None:
             yield from self._missed(after)
             # Reading long takes long: take a fresh place, then the little that came in between.

@@ -150,10 +150,11 @@ class Replies:
 
     def pieces(self, first: list[str]) -> Iterator[str]:
         """Yield the log until its end; trouble on the way is its last line."""
-        yield from first
+        # A node asks with an empty piece whether anybody still reads.
+        yield from filter(None, first)
         try:
             while not self._ended and not self._closing.is_set():
-                yield from self._read()
+                yield from filter(None, self._read())
         except (LogRefused, StoreUnavailable) as error:
             log.warning("a log ended early: %s", error)
             yield f"\normen: the log ends here: {error.sentence}\n"

@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from manager_api.routes import events as module
+from ormen.sse import Message, read_messages
 from ormen.store.loops import LoopStore
-from ormen.transport import Message, read_messages
 from tests.integration.sailors import Sailor
 
 WEB_ID = "7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4"

@@ -170,8 +170,9 @@ def test_fault_3_a_task_that_fits_nowhere_is_kept(api: FlaskClient, sailor: Sail
 
 def test_fault_7_port_bindings_are_kept(api: FlaskClient, sailor: Sailor) -> None:
     """The host port that was asked is the one that is given."""
-    answer = post(api, {**EVENT, "Sail": {**SAIL, "PortBindings": {"7777/tcp": "7801"}}})
-    assert answer.get_json()["HostPorts"] == {"7777/tcp": [{"HostIp": "0.0.0.0", "HostPort": "7801"}]}
+    post(api, {**EVENT, "Sail": {**SAIL, "PortBindings": {"7777/tcp": "7801"}}})
+    (port,) = api.get(f"/v1/tasks/{TASK_ID}").get_json()["ports"]
+    assert (port["container"], port["host"]) == (7777, 7801)
 
 
 def test_fault_9_completed_is_said_when_the_container_has_ended(api: FlaskClient, sailor: Sailor) -> None:
