@@ -19,7 +19,7 @@ from ormen.node import Node
 from ormen.resolving import resolve
 from ormen.seed_stats import stats
 from ormen.spec import Spec
-from ormen.task import PLACED, Task
+from ormen.task import State, Task
 
 NO_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time."""
@@ -204,7 +204,7 @@ def render_task(task: Task) -> dict[str, Any]:
 
 def _host_ports(task: Task) -> dict[str, list[dict[str, str]]] | None:
     found: dict[str, list[dict[str, str]]] = {}
-    for port in task.ports if task.state in PLACED else ():
+    for port in task.ports if task.state is State.RUNNING else ():
         bindings = found.setdefault(f"{port.container}/{port.protocol}", [])
         bindings.append({"HostIp": port.bind, "HostPort": str(port.host)})
     return found or None

@@ -16,7 +16,7 @@ from threading import Event
 from ormen.errors import OrmenError, StoreUnavailable
 from ormen.reasons import Reason
 from ormen.store.agent import AgentStore, NodeCard
-from ormen.task import PLACED, Task
+from ormen.task import PLACED, Task, Wanted
 from worker_agent.controller import Controller
 from worker_agent.facts import usage
 from worker_agent.heartbeat import Hooks, Pulse, Vital
@@ -167,7 +167,7 @@ class Agent:
         self.lanes.close()
 
     def _is_here(self, task: Task) -> bool:
-        return task.node == self.station.node and task.state in PLACED
+        return task.wanted is Wanted.REMOVED or (task.node == self.station.node and task.state in PLACED)
 
     def _vital(self, now: float) -> Vital:
         return Vital(self.sync.pass_age_s(now), self.proof.age_s(now), self._trouble(now), usage(self._root_dir))

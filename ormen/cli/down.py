@@ -19,7 +19,7 @@ from ormen.local.detach import show_end
 from ormen.local.failure import FAILED, WRONG_USE, LocalFailure
 from ormen.local.leftovers import clear_leftovers
 from ormen.local.logs import Follower
-from ormen.local.stage import Failure, Result
+from ormen.local.stage import Failure, Remark, Result
 from ormen.local.state import Run, StateFolder, default_folder, shown
 
 LONGEST_S = 240.0
@@ -58,6 +58,7 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
             )
         if purge:
             _ask(folder, yes=yes)
+            _remove_tasks(folder, drawn)
         bring_down(folder, drawn, keep_containers=keep_containers)
         if purge:
             _forget(folder)
@@ -139,6 +140,22 @@ def _ask(folder: StateFolder, *, yes: bool) -> None:
         )
     if not click.confirm(f"Forget every task, event and log of {shown(folder.path)}?", err=True):
         raise click.Abort
+
+
+def _remove_tasks(folder: StateFolder, drawn: Screen) -> None:
+    """Have a living cluster remove every task, so that no container outlives the record that says whose it is."""
+    from ormen.client import Client
+    from ormen.errors import OrmenError
+
+    run = folder.read()
+    if run is None or not run.up.alive or not run.url:
+        return
+    try:
+        client = Client(run.url, os.environ.get("ORMEN_TOKEN") or None)
+        for task in list(client.tasks()):
+            client.remove(task["id"], force=True)
+    except OrmenError as error:
+        drawn.tell(Remark(f"not every task could be removed: {error}; containers may be left, labelled ormen.cluster"))
 
 
 def _forget(folder: StateFolder) -> None:
