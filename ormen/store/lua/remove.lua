@@ -4,7 +4,7 @@
 -- each agent concerned has confirmed. So absence is never an order.
 local t = load(A.id)
 if not t.state or t.wanted == 'removed' then return cjson.encode({ state = '' }) end
-local live = t.state == 'pending' or t.state == 'scheduled' or t.state == 'running'
+local live = t.state == 'scheduled' or t.state == 'running'
 if live and A.force ~= '1' then return cjson.encode({ state = t.state, refused = 1, node = t.node or '' }) end
 emit('task.removed', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = t.state, text = A.text })
 unlist(t)
