@@ -1,0 +1,72 @@
+"""Lesson 5. The fence: (node, attempt). Who carries another pair is too late, and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ormen.reasons import Code, Reason
+from ormen.store.agent import Remark, Report
+from ormen.task import State
+from tests.fundamentals.world import World
+
+
+def test_each_run_on_a_node_is_an_attempt_with_a_number(world: World) -> None:
+    """A new attempt gets the next number, also on the same node."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    assert task.fence == ("node-1", 1)
+    sailor.engine.exit(task.container_name, 1)
+    again = world.settle(task)
+    assert (again.state, again.fence) == (State.RUNNING, ("node-1", 2))
+
+
+def test_news_of_an_older_attempt_is_dropped(world: World) -> None:
+    """The exit of attempt 1 may be reported when attempt 2 runs already: it says nothing of attempt 2."""
+    sailor = world.sailor("node-1")
+    first = world.run()
+    sailor.engine.exit(first.container_name, 1)
+    second = world.settle(first)
+    late = Report(first.id, "node-1", first.attempt, State.FAILED, Reason(Code.EXIT, "Exited."), release=True)
+    assert not sailor.store.report(late).accepted
+    assert world.now(first) == second
+
+
+def test_news_of_another_node_is_dropped(world: World) -> None:
+    """A node that had the task before cannot end what now runs elsewhere."""
+    old, _ = world.sailor("node-1"), world.sailor("node-2")
+    task = world.submit()
+    other = "node-2" if task.node == "node-1" else "node-1"
+    late = Report(task.id, other, task.attempt, State.RUNNING, container_id="c")
+    assert not old.store.report(late).accepted
+    assert world.now(task) == task
+
+
+def test_a_transition_must_come_from_where_the_record_is(world: World) -> None:
+    """The right pair is not enough: what has ended cannot start to run by a report that was on its way."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    news = Report(task.id, "node-1", 1, State.COMPLETED, exit_code=0, release=True)
+    assert sailor.store.report(news).accepted
+    assert not sailor.store.report(replace(news, target=State.RUNNING)).accepted
+    assert world.now(task).state is State.COMPLETED
+
+
+def test_remarks_are_fenced_likewise(world: World) -> None:
+    """Progress and health of an older attempt do not stand beside a newer one."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    assert sailor.store.note(Remark(task.id, "node-1", 1, detail="now"))
+    assert not sailor.store.note(Remark(task.id, "node-1", 0, detail="long ago"))
+    assert world.now(task).detail == "now"
+
+
+def test_what_changed_during_a_pull_is_heeded_before_the_start(world: World) -> None:
+    """A pull takes long, so the record is read again after it: a task that left meanwhile is not started."""
+    sailor = world.sailor("node-1")
+    sailor.engine.behaviour.images = set()
+    task = world.submit()
+    sailor.agent.take()
+    assert sailor.agent.controller.converge(task.id) == "pulling"
+    world.store.stop(task)
+    sailor.agent.lanes.drain()
+    assert sailor.engine.table == {}

@@ -1,0 +1,60 @@
+"""Lesson 8. Interrupted is not exited: an end that somebody else caused says nothing about the program."""
+
+from __future__ import annotations
+
+import pytest
+
+from ormen.reasons import Code
+from ormen.task import State
+from tests.fundamentals.world import World, code_of
+
+
+@pytest.mark.parametrize("policy", ["no", "on-failure", "always"])
+def test_a_kill_from_outside_is_followed_by_a_new_attempt(world: World, policy: str) -> None:
+    """Under every policy: the program did not choose to end, so no try is spent."""
+    sailor = world.sailor("node-1")
+    task = world.run(restart=policy)
+    sailor.engine.kill(task.container_name)
+    again = world.settle(task)
+    assert (again.state, again.attempt, again.tries) == (State.RUNNING, 2, 0)
+    first = again.attempts[0].reason
+    assert first is not None
+    assert (first.code, "SIGKILL" in first.sentence) == (Code.INTERRUPTED, True)
+
+
+def test_an_engine_that_stops_completes_nothing(world: World) -> None:
+    """Stopping the engine leaves "Exited (0)" on every container: read as an exit it would end every task."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    sailor.restart_engine()
+    again = world.settle(task)
+    assert (again.state, again.attempt, again.tries) == (State.RUNNING, 2, 0)
+
+
+def test_a_container_removed_behind_our_back_was_interrupted(world: World) -> None:
+    """What is gone left no exit code; the task is still wanted."""
+    sailor = world.sailor("node-1")
+    task = world.run(restart="no")
+    sailor.engine.remove(task.container_name)
+    again = world.settle(task)
+    assert (again.state, again.attempt) == (State.RUNNING, 2)
+
+
+def test_our_own_stop_is_no_interruption(world: World) -> None:
+    """The agent knows which signals it sent: a stop that was asked for ends the task."""
+    world.sailor("node-1")
+    task = world.run(restart="always")
+    world.store.stop(task)
+    done = world.settle(task)
+    assert (done.state, code_of(done)) == (State.COMPLETED, Code.STOPPED)
+
+
+def test_a_container_killed_for_want_of_memory_failed_by_itself(world: World) -> None:
+    """The kernel ended it for what it did, so that spends a try, and the reason names the limit."""
+    sailor = world.sailor("node-1")
+    task = world.run(restart="no", memory="64MiB")
+    sailor.engine.oom(task.container_name)
+    failed = world.settle(task)
+    assert (failed.state, code_of(failed)) == (State.FAILED, Code.OOM)
+    assert failed.reason is not None
+    assert "64 MiB" in failed.reason.sentence
