@@ -99,7 +99,7 @@ def need_of(task: Task, spec: Spec, *, now_ms: int) -> Need:
     """Return what the next attempt of a task asks of a node."""
     volume = next((volume.name for volume in spec.volumes if volume.name), None)
     home = next((attempt.node for attempt in task.attempts if attempt.started_ms), None) if volume else None
-    code = task.reason.code if task.reason else None
+    code = _last_end(task)
     prefer = task.node if code in HOME_AGAIN or task.seat else None
     avoid = {node for node, until in task.avoid.items() if until > now_ms}
     if code is Code.NODE_LOST and task.node:
@@ -116,6 +116,13 @@ def need_of(task: Task, spec: Spec, *, now_ms: int) -> Need:
         seat=task.seat,
         volume=volume if home else None,
     )
+
+
+def _last_end(task: Task) -> Code | None:
+    """Return why the last attempt ended; the record's own reason may tell by now why the task waits since."""
+    says = task.reason.code if task.reason else None
+    ended = task.attempts[-1].reason if task.attempts else None
+    return says if ended is None or says is Code.RESTARTED else ended.code
 
 
 def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> list[Assignment | Refusal]:

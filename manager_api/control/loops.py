@@ -43,6 +43,7 @@ WAITS_FOR_ROOM = frozenset(
         Code.NODE_CORDONED,
         Code.NODE_DRAINING,
         Code.NODE_SUSPECT,
+        Code.NODE_LOST,
         Code.NO_NODES,
     }
 )
