@@ -83,7 +83,7 @@ def test_the_installed_command_runs_its_own_code(bin_dir: Path, tmp_path: Path) 
 
 
 @pytest.fixture
-def cluster(bin_dir: Path, tmp_path: Path) -> Iterator[str]:
+def address(bin_dir: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a cluster that the installed command has started."""
     port = run(sys.executable, ROOT / "scripts" / "free_ports.py", "4", cwd=tmp_path).strip()
     state = ("--state-dir", tmp_path / "state")
@@ -92,9 +92,9 @@ def cluster(bin_dir: Path, tmp_path: Path) -> Iterator[str]:
     run(bin_dir / "ormen", "down", *state, cwd=tmp_path)
 
 
-def test_the_installed_cluster_comes_up_and_runs_a_task(bin_dir: Path, cluster: str, tmp_path: Path) -> None:
+def test_the_installed_cluster_comes_up_and_runs_a_task(bin_dir: Path, address: str, tmp_path: Path) -> None:
     """`ormen up`, `version`, `run`, `status`, `rm` and `down` of the installed wheel need nothing of the checkout."""
-    manager = ("--manager", cluster)
+    manager = ("--manager", address)
     assert run(bin_dir / "ormen", "version", *manager, cwd=tmp_path).count(ormen.__version__) == 2
     run(bin_dir / "ormen", "run", "ormen/echo:1", "--name", "wheel", "--health", ":7777/health", *manager, cwd=tmp_path)
     assert "wheel" in run(bin_dir / "ormen", "status", *manager, cwd=tmp_path)
