@@ -1,4 +1,4 @@
-"""A whole cluster for the tests that use ormen as its users do: real processes, the real engine, the public doors only."""
+"""A whole cluster for tests that use ormen as its users do: real processes, the real engine, the public doors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 import docker
+import psutil
 from docker.models.containers import Container
+
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,9 +104,20 @@ class Cluster:
             return process.pid != os.getpid() and any(str(self.state) in word for word in words)
         return False
 
+    def pid(self, name: str) -> int:
+        """Return the process id of the part `name` (redis, deck, control, beat, node-1 …) as was written down last."""
+        return int(json.loads((self.state / "run.json").read_text())["children"][name][0])
+
     def child(self, name: str) -> psutil.Process:
-        """Return the process of the part `name` (redis, deck, control, beat, node-1 …) as it is now."""
-        return psutil.Process(json.loads((self.state / "run.json").read_text())["children"][name][0])
+        """Return the process of a part, which must live."""
+        return psutil.Process(self.pid(name))
+
+    def kill(self, *names: str) -> None:
+        """End parts by SIGKILL, and return once each has been started again."""
+        before = {name: self.child(name) for name in names}
+        for process in before.values():
+            process.kill()
+        wait_until(lambda: all(self.pid(name) != before[name].pid for name in names), what=f"for {names} to be back")
 
     # Its command line
 
@@ -181,10 +192,7 @@ class Cluster:
 
     def sentences(self, word: str) -> str:
         """Return what a task's events say, a line each."""
-        return "\n".join(
-            f"{(event['reason'] or {}).get('code', '')} {(event['reason'] or {}).get('sentence', '')} {event['sentence']}"
-            for event in self.events(word)
-        )
+        return "\n".join(f"{event['type']} {event['reason'] or ''} {event['sentence']}" for event in self.events(word))
 
     def remove(self, *words: str) -> None:
         """Remove tasks, running or not, and wait until their containers are gone."""
@@ -216,7 +224,7 @@ class Cluster:
 
     def settle(self) -> None:
         """Remove every task and wait until all its parts are well: the next test starts from nothing."""
-        wait_until(lambda: self.call("GET", "/readyz").status == 200, timeout_s=40, what="for the deck to be ready")
+        wait_until(self.answers, timeout_s=40, what="for the deck to be ready")
         names = {node["name"]: node["state"] for node in self.get("/v1/nodes")["items"]}
         for name, state in names.items():
             if state in ("draining", "cordoned"):
@@ -226,6 +234,13 @@ class Cluster:
             assert self.call("DELETE", f"/v1/tasks/{task['id']}?force=1").status in (204, 404)
         wait_until(lambda: not self.containers(), timeout_s=40, what="for the containers to go")
         wait_until(lambda: not self.get("/v1/tasks")["items"], what="for the tasks to go")
+
+    def answers(self) -> bool:
+        """Return whether the deck is there and ready."""
+        try:
+            return self.call("GET", "/readyz").status == 200
+        except OSError:
+            return False
 
     def is_ready(self) -> bool:
         """Return whether all three nodes are ready."""
