@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from ormen.node import Resources
 
 
+UNASKED = Resources(cpu_milli=100, memory_bytes=128 * 1024**2)
+"""What is reserved for a task that asks for nothing: 0.1 cores and 128 MiB."""
+
+
 @dataclass(frozen=True, slots=True)
 class PortSpec:
     """A container port to publish. `host` None takes one from the pool, `bind` None the agent's own default."""
@@ -85,7 +89,7 @@ class Spec:
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    resources: Resources = Resources(100, 128 * 1024**2, 0)
+    resources: Resources = UNASKED
     cpu_limit_milli: int | None = None
     memory_limit_bytes: int | None = None
     ports: tuple[PortSpec, ...] = ()

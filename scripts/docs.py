@@ -7,6 +7,7 @@ import inspect
 import sys
 import textwrap
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -27,7 +28,7 @@ def settings_page() -> str:
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings")
     sentences = {
         field.target.id: str(said.value.value)
-        for field, said in zip(body, body[1:], strict=False)
+        for field, said in pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(said, ast.Expr)
