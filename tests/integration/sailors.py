@@ -55,6 +55,11 @@ class Sailor:
         reason = Reason(code, sentence)
         self._report(Report(task_id, self.name, attempt, State.PENDING, reason=reason, release=True, delay_ms=60_000))
 
+    def give_up(self, task_id: str, *, attempt: int = 1) -> None:
+        """Report that the container is gone because a restart was asked for."""
+        reason = Reason(Code.RESTARTED, "A restart was asked for.")
+        self._report(Report(task_id, self.name, attempt, State.PENDING, reason=reason, release=True))
+
     def _report(self, news: Report) -> None:
         outcome = self.store.report(news)
         assert outcome.accepted, news

@@ -92,6 +92,27 @@ def test_a_stream_is_resumed_where_it_broke(api: FlaskClient) -> None:
     answer.close()
 
 
+def test_what_happens_while_a_reader_catches_up_is_told_once(api: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that is both history and news when a stream is resumed comes once."""
+    api.post("/v1/tasks", json=WEB)
+    known = api.get("/v1/events").get_json()["items"][-1]["id"]
+    history = api.application.extensions["ormen"].deck.store.events
+    calls: list[str] = []
+
+    def slow(**query: Any) -> Any:
+        calls.append(query["after"])
+        if len(calls) == 2:
+            api.post("/v1/tasks/web/stop")
+        return history(**query)
+
+    monkeypatch.setattr(api.application.extensions["ormen"].deck.store, "events", slow)
+    answer, messages = follow(api, last=known)
+    first = next(messages)
+    api.delete("/v1/tasks/web")
+    assert [first.event, next(messages).event] == ["task.completed", "task.removed"]
+    answer.close()
+
+
 def test_a_reader_that_knows_too_old_an_event_is_told_of_the_gap(api: FlaskClient, store: LoopStore) -> None:
     """When events after the known one are forgotten, `gap` comes first, with the oldest id that is left."""
     api.post("/v1/tasks", json={"image": "nginx", "name": "n", "count": 3})

@@ -67,7 +67,7 @@ def test_a_followed_log_is_passed_on_piece_by_piece(api: FlaskClient, sailor: Sa
     answer = api.get("/v1/tasks/web/logs?follow=1", buffered=False)
     assert next(iter(answer.response)) == b"one\n"
     answer.close()
-    wait_until(lambda: not sailor.store.answer(seen[0].id, "data", "two\n"))
+    wait_until(lambda: not sailor.store.answer(seen[0].id, "data", "two\n"), timeout_s=5)
 
 
 def test_the_log_of_a_task_whose_node_is_gone_is_what_was_kept(

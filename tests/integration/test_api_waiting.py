@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from manager_api.feed import QUEUE_LENGTH, Feed
+from ormen.errors import StoreUnavailable
 from ormen.events import Event
 from ormen.reasons import Code
 from ormen.store.agent import Remark
@@ -94,7 +95,7 @@ def test_a_list_is_waited_for_as_a_whole(api: FlaskClient, ask: Ask, sailor: Sai
 
 
 def test_a_stop_can_wait_until_the_container_is_gone(api: FlaskClient, ask: Ask, sailor: Sailor) -> None:
-    """stop?wait=1 is answered with completed, not with the wish."""
+    """A stop?wait=1 is answered with completed, not with the wish."""
     api.post("/v1/tasks", json=WEB)
     sailor.start(WEB_ID)
     answer = ask("POST", "/v1/tasks/web/stop?wait=1")
@@ -105,11 +106,15 @@ def test_a_stop_can_wait_until_the_container_is_gone(api: FlaskClient, ask: Ask,
 
 
 def test_a_restart_waits_for_the_new_attempt(api: FlaskClient, ask: Ask, sailor: Sailor) -> None:
-    """restart?wait=1 is not satisfied by the attempt that is being ended."""
+    """A restart?wait=1 is not satisfied by the attempt that is being ended."""
     api.post("/v1/tasks", json=WEB)
     sailor.start(WEB_ID)
-    sailor.end(WEB_ID)
+    sailor.take()
     answer = ask("POST", "/v1/tasks/web/restart?wait=1")
+    wait_until(sailor.take)
+    sailor.store.note(Remark(WEB_ID, "node-1", 1, event="task.stopping"))
+    sailor.give_up(WEB_ID)
+    api.post("/v1/tasks/web/retry")
     placed(api)
     assert not answer.done()
     sailor.start(WEB_ID, attempt=2)
@@ -135,6 +140,8 @@ class Tape:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.more = threading.Condition()
+        self.away = False
+        self.refused = 0
 
     def put(self, *numbers: int) -> None:
         """Let events happen."""
@@ -145,6 +152,9 @@ class Tape:
     def follow(self, after: str, block_ms: int) -> list[Event]:
         """Return what came after an id."""
         last = int(after.split("-")[0])
+        if self.away and last:
+            self.refused += 1
+            raise StoreUnavailable("Redis at 127.0.0.1:1 refuses connections")
         with self.more:
             self.more.wait_for(lambda: any(event.at_ms > last for event in self.events), block_ms / 1000)
             return [event for event in self.events if event.at_ms > last]
@@ -179,3 +189,19 @@ def test_one_thread_reads_for_everybody() -> None:
     assert [(event := listener.next(5)) and event.at_ms for listener in listeners] == list(range(1, 21))
     feed.close()
     assert all(listener.next(5) is None and listener.ended for listener in listeners)
+
+
+def test_a_store_that_was_away_costs_no_event() -> None:
+    """The feed keeps its position while the store is away, and hands out what happened meanwhile."""
+    tape = Tape()
+    feed = Feed(lambda: tape)
+    with feed.subscribe() as listener:
+        tape.away = True
+        tape.put(1)
+        assert (event := listener.next(5))
+        assert event.at_ms == 1
+        wait_until(lambda: tape.refused)
+        tape.put(2, 3)
+        tape.away = False
+        assert [(event := listener.next(5)) and event.at_ms for _ in range(2)] == [2, 3]
+    feed.close()
