@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from ormen.node import Resources
 
-
 UNASKED = Resources(cpu_milli=100, memory_bytes=128 * 1024**2)
 """What is reserved for a task that asks for nothing: 0.1 cores and 128 MiB."""
 
