@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from ormen.errors import OrmenError, StoreUnavailable
 from ormen.reasons import Reason
 from ormen.store.agent import AgentStore, NodeCard
 from ormen.task import PLACED, Task, Wanted
 from worker_agent.controller import Controller
-from worker_agent.facts import usage
+from worker_agent.facts import seed_stats, usage
 from worker_agent.heartbeat import Hooks, Pulse, Vital
 from worker_agent.lanes import INBOX, Lanes, Ticket
 from worker_agent.probing import Probing
@@ -34,6 +35,8 @@ QUICK_S = 5.0
 """How long a ring waits for what it has handed in, so that its result says how the quick part ended."""
 AGAIN_S = 0.2
 """Going down, the pause before looking for tasks that were given to the node meanwhile."""
+MEASURE_EVERY_S = 10.0
+"""How often the host is measured as the seed systems did; that is too much for every heartbeat."""
 INBOX_BATCH = 100
 """Entries the store gives in one take."""
 
@@ -66,6 +69,7 @@ class Agent:
         self._card = home.card
         self._root_dir = home.root_dir
         self._unknown_cluster = False
+        self._measured_at: float | None = None
         self._pause = Event()
         self._ways = ways
         self.controller = Controller(station, lanes)
@@ -170,7 +174,19 @@ class Agent:
         return task.wanted is Wanted.REMOVED or (task.node == self.station.node and task.state in PLACED)
 
     def _vital(self, now: float) -> Vital:
-        return Vital(self.sync.pass_age_s(now), self.proof.age_s(now), self._trouble(now), usage(self._root_dir))
+        return Vital(
+            pass_age_s=self.sync.pass_age_s(now),
+            consumed_age_s=self.proof.age_s(now),
+            trouble=self._trouble(now),
+            usage=usage(self._root_dir),
+            facts=self._facts(now),
+        )
+
+    def _facts(self, now: float) -> dict[str, Any]:
+        if self._measured_at is not None and now - self._measured_at < MEASURE_EVERY_S:
+            return {}
+        self._measured_at = now
+        return {"stats": seed_stats(len(self.controller.known()))}
 
     def _trouble(self, now: float) -> Reason | None:
         interval_s = self.pulse.interval_s

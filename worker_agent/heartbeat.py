@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Reason
@@ -27,12 +28,16 @@ LOOK_LATER_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Vital:
-    """What a heartbeat says of the agent: ages of its last complete pass and last message, and what is wrong."""
+    """What a heartbeat says of the agent: ages of its last complete pass and last message, and what is wrong.
+
+    `facts` are measured now and then; empty: those of an earlier heartbeat still stand.
+    """
 
     pass_age_s: float
     consumed_age_s: float
     trouble: Reason | None
     usage: Usage
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Pulse:
             consumed_age_s=vital.consumed_age_s,
             trouble=vital.trouble,
             sent_ms=int(time.time() * 1000),
+            facts=vital.facts,
         )
         for last in (False, True):
             try:

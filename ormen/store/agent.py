@@ -54,7 +54,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """One sign of life. `trouble` is why the node is no good just now (ENGINE_DOWN, ENGINE_HUNG, NOT_CONSUMING …)."""
+    """One sign of life.
+
+    `trouble` is why the node is no good just now (ENGINE_DOWN, ENGINE_HUNG, NOT_CONSUMING …). `facts`, if any,
+    replace what was measured with an earlier beat.
+    """
 
     node: str
     instance: str
@@ -211,7 +215,6 @@ class AgentStore(RedisStore):
             "used": [beat.used.cpu_milli, beat.used.memory_bytes, beat.used.disk_bytes],
             "pass_age_s": round(beat.pass_age_s, 3),
             "consumed_age_s": round(beat.consumed_age_s, 3),
-            "facts": dict(beat.facts),
             "skew_ms": beat.sent_ms - self.now_ms() if beat.sent_ms is not None else 0,
         }
         reply = self.run(
@@ -223,6 +226,7 @@ class AgentStore(RedisStore):
             load=str(int(beat.load * 1000)),
             trouble=beat.trouble.code.value if beat.trouble else "-",
             text=beat.trouble.sentence if beat.trouble else "",
+            **({"facts": json.dumps(dict(beat.facts))} if beat.facts else {}),
         )
         return Answer(
             known=bool(reply["known"]),

@@ -1,5 +1,5 @@
 -- A container of this task runs on its node under another attempt's number: take it over.
--- ARGV: id, node; attempt = the record's, as the agent read it; label = the container's; cid.
+-- ARGV: id, node; attempt = the record's, as the agent read it; label = the container's; cid, text.
 -- Replies: 1, or 0 when the record is not that attempt any more.
 -- Race closed: Redis came back with an older file; numbers never go down, so the label lifts the record.
 local t = load(A.id)

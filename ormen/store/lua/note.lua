@@ -1,5 +1,5 @@
 -- What an agent adds to an attempt without changing its state: an event, a detail, health, the container's id.
--- ARGV: id, node, attempt (the fence); event and text, or none; set = fields to write, unset = fields to clear.
+-- ARGV: id, node, attempt (the fence); event, text and code, or none; set = fields to write, unset = fields to clear.
 -- Replies: 1, or 0 for late news.
 local t = load(A.id)
 if not t.state or t.wanted == 'removed' or t.node ~= A.node or t.attempt ~= A.attempt or not (t.state == 'scheduled' or t.state == 'running') then return 0 end

@@ -1,6 +1,6 @@
 -- An agent's news of one attempt: one transition with its event.
--- ARGV: id, node, attempt (the fence); sources = states it may come from; to; code, text; log = JSON list of last lines;
---       set = fields to write; event; release = '1' once the container is gone or exited; spends = '1'; delay = ms until
+-- ARGV: id, node, attempt (the fence); sources = states it may come from; to; code, text; stopped = text if a stop
+--       was wanted; log = JSON list of last lines; set = fields to write; event; release = '1' once the container is gone or exited; spends = '1'; delay = ms until
 --       the next try; delays = back-offs in a row; avoid = ms to prefer another node; started = ms, '' or absent: the
 --       container had started before the start was reported, so both transitions are made here.
 -- Replies: JSON {accepted, ring}: ring when somebody waits and room was freed or a try is due.

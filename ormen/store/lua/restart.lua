@@ -1,5 +1,5 @@
 -- A user wants a task started anew (verb 'restart') or tried now (verb 'retry').
--- ARGV: id, verb, text. Replies: JSON {state, node, ring, due (1: it may be placed now), taken (the id that has its name)}.
+-- ARGV: id, verb, code, text. Replies: JSON {state, node, ring, due (1: it may be placed now), taken (the id that has its name)}.
 -- A container that runs is stopped by its agent first: `restart` names the attempt that is to end, so a repeated
 -- request for the same attempt is one restart.
 local t = load(A.id)

@@ -1,5 +1,6 @@
 -- A user wants a task stopped.
--- ARGV: id, text. Replies: JSON {state, node, ring (the node wants a ring), room (somebody waits for what was freed)}.
+-- ARGV: id; text, asked, unseen = sentences for: it waited, its agent is asked, its node is lost.
+-- Replies: JSON {state, node, ring (the node wants a ring), room (somebody waits for what was freed)}.
 -- What has no container ends here; what has one ends when its agent says that the container is gone. A lost node cannot
 -- say so: the task ends unseen and stays on the node's list until the agent has confirmed.
 local t = load(A.id)
