@@ -191,7 +191,9 @@ def _ports(views: Views) -> Finding:
         # Of the nodes that take tasks only; "every node" would be wrong while others drain.
         everywhere = len(found) == len(views.fleet.nodes)
         place = "every node" if everywhere else listed(list(found))
-        return Finding(Code.FIT_PORT, f"Host {port} is taken on {place}.")
+        holders = {b.sentence.partition(": ")[2] for bs in found.values() for b in bs}
+        by = f", by {who}" if len(holders) == 1 else ""
+        return Finding(Code.FIT_PORT, f"Host {port} is taken on {place}{by}.")
     taken = sorted({b.sentence.partition(": ")[0].removeprefix("port ") for bs in found.values() for b in bs})
     return Finding(Code.FIT_PORT, f"One of the host ports {listed(taken, most=9)} is taken on each node.")
 

@@ -84,11 +84,19 @@ def test_different_shortages_are_named_with_their_nodes() -> None:
     assert told.reason.sentence == "No node has all it needs: memory is short on a and cpu is short on b."
 
 
+def test_one_holder_on_every_node_is_named() -> None:
+    """Nodes that share an engine share its ports: the one task that has it is said at once."""
+    taken = {f"engine-{n}": {"8080/tcp": (("0.0.0.0", "7f3c2a10-aa"),)} for n in ("a", "b")}
+    told = refused(asks(ports=(PortSpec(80, 8080),)), node("a"), node("b"), taken=taken, names={"7f3c2a10-aa": "web"})
+    assert told.reason.sentence == "Host port 8080 is taken on every node, by task web (7f3c2a10)."
+
+
 def test_a_taken_port_names_its_holder() -> None:
     """On one node the task, on all nodes the port."""
-    taken = {f"engine-{n}": {"8080/tcp": (("0.0.0.0", "7f3c2a10-aa"),)} for n in ("a", "b")}
+    holders = {"a": "7f3c2a10-aa", "b": "c0a81f33-bb"}
+    taken = {f"engine-{n}": {"8080/tcp": (("0.0.0.0", holder),)} for n, holder in holders.items()}
     asked = asks(ports=(PortSpec(80, 8080),))
-    everywhere = refused(asked, node("a"), node("b"), taken=taken, names={"7f3c2a10-aa": "web"})
+    everywhere = refused(asked, node("a"), node("b"), taken=taken, names={"7f3c2a10-aa": "web", "c0a81f33-bb": "shop"})
     assert everywhere.why("web-4") == "web-4 waits because host port 8080 is taken on every node."
     assert everywhere.blockers["a"][0].sentence == "port 8080: task web (7f3c2a10)"
     assert everywhere.fixes == (("publish any free port instead: -p 80", None),)

@@ -224,7 +224,7 @@ def _blame(task: Record, attempts: Sequence[Record], waited_s: float | None) -> 
         within = format_age(waited_s)
         if waits_for_room(task):
             return f"{name} found no room within {within}: {small(sentence)}", (
-                f"it stays queued; ormen rm {name} withdraws it."
+                f"{_other_port(task, code)}it stays queued; ormen rm {name} withdraws it."
             )
         why = small(sentence or clean(task.get("detail") or f"it is {task['state']}"))
         return f"{name} is not up within {within}: {why}", f"it goes on by itself; ormen status {name} says how."
@@ -241,6 +241,12 @@ def _blame(task: Record, attempts: Sequence[Record], waited_s: float | None) -> 
     return f"{name}: {small(sentence)}" if sentence else f"{name} is {task['state']}", (
         f"ormen rm {name} withdraws it." if task["state"] == "pending" else None
     )
+
+
+def _other_port(task: Record, code: str) -> str:
+    """Return the remedy for a host port that somebody else has, as the beginning of a hint."""
+    fixed = [port["container"] for port in (task.get("spec") or {}).get("ports") or () if port.get("host")]
+    return f"-p {fixed[0]} takes a free port; " if fixed and code in ("FIT_PORT", "PORT_IN_USE") else ""
 
 
 def _exited(task: Record, attempts: Sequence[Record]) -> tuple[str, str]:
