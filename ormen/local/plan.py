@@ -70,7 +70,7 @@ def redis_program(layout: Layout) -> Program:
 def deck_programs(settings: Settings, folder: StateFolder) -> list[Program]:
     """Return the three processes of a deck."""
     parts = (("deck", "api", "API", 5.0), ("control", "control", "worker", 10.0), ("beat", "beat", "process", 5.0))
-    env, final = child_env(settings), frozenset({WRONG_USE})
+    env, final = child_env(replace(settings, state_dir=str(folder.path))), frozenset({WRONG_USE})
     return [
         Program(name, module("manager_api", word), folder.log(name), env, role, grace_s, final)
         for name, word, role, grace_s in parts
