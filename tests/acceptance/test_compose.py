@@ -20,7 +20,7 @@ import pytest
 from tests.acceptance.base_images import ROOT, python_image, redis_image
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.timeout(420), pytest.mark.xdist_group("compose")]
+pytestmark = pytest.mark.timeout(420)
 
 
 class Stack:

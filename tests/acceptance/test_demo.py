@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.checkout import Checkout
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.timeout(180)
 
 
 def containers(checkout: Checkout) -> int:

@@ -17,7 +17,7 @@ import pytest
 import ormen
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.timeout(180)
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:

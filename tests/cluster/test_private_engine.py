@@ -15,7 +15,7 @@ import pytest
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("private engine")]
+pytestmark = pytest.mark.timeout(120)
 
 HIDE = 'mount --bind /dev/null "$(readlink -f /var/run/docker.sock)"; unset DOCKER_HOST; exec "$@"'
 """Makes the machine's own engine silent for the one command that follows, in a mount namespace of its own."""
