@@ -108,8 +108,11 @@ class RedisStore:
     @answering
     def cluster(self) -> str:
         """Return the cluster's id, which is born with the first key: an emptied Redis is another cluster."""
-        self.client.set(self.keys.cluster, uuid.uuid4().hex, nx=True)
-        return str(self.client.get(self.keys.cluster))
+        known = self.client.get(self.keys.cluster)
+        if known is None:
+            self.client.set(self.keys.cluster, uuid.uuid4().hex, nx=True)
+            known = self.client.get(self.keys.cluster)
+        return str(known)
 
     @answering
     def read(self, ids: Iterable[str]) -> dict[str, Task | None]:
