@@ -26,6 +26,13 @@ FRAME_S = 0.1
 SPOKEN_PULL_S = 10.0
 """How often a pull speaks in a pipe."""
 
+STEADY_S = 0.5
+"""How long a task without a check must have been seen running before it is said to run: a program that cannot start
+ends within this time, and its container was running for a moment, too."""
+
+STEADY_AGAIN_S = 2.0
+"""The same for a task that has already ended by its own fault."""
+
 GOOD = (Verdict.UP, Verdict.DONE)
 
 
@@ -79,6 +86,7 @@ class Waiting:
         self._order = [task["id"] for task in tasks]
         self._events: dict[str, list[Document]] = {task_id: [] for task_id in self._order}
         self._took: dict[str, float] = {}
+        self._up_since: dict[tuple[str, int], float] = {}
         self._spoke_at: dict[str, float] = {}
         self._read_at = time.monotonic()
         self._block: Any = None
@@ -106,7 +114,7 @@ class Waiting:
     def until(self, deadline: float) -> bool:
         """Return True once every task's verdict stands, False when the time is over first."""
         self._settle()
-        while any(judge(task) is Verdict.WAITING for task in self._known.values()):
+        while any(self._judge(task) is Verdict.WAITING for task in self._known.values()):
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return False
@@ -122,6 +130,16 @@ class Waiting:
             self._read(sorted(heard))
         self._settle()
         return True
+
+    def _judge(self, task: Document) -> Verdict:
+        """Return the verdict, and WAITING while a task without a check has only just begun to run."""
+        verdict = judge(task)
+        if verdict is not Verdict.UP or task.get("health"):
+            return verdict
+        now = time.monotonic()
+        since = self._up_since.setdefault((task["id"], int(task["attempt"])), now)
+        steady_s = STEADY_AGAIN_S if task.get("restarts") else STEADY_S
+        return Verdict.UP if now - since >= steady_s else Verdict.WAITING
 
     def _settle(self) -> None:
         """Take in events that are already there, so that the steps on the screen are complete."""
