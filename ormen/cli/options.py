@@ -40,7 +40,8 @@ class Command(click.Command):
     def get_help(self, ctx: click.Context) -> str:
         """Return the help; its lines never exceed 80 columns."""
         forms = self.forms or [" ".join(self.collect_usage_pieces(ctx))]
-        lines = [f"{'Usage:' if not place else '      '} ormen {self.name} {form}" for place, form in enumerate(forms)]
+        path = ctx.command_path
+        lines = [f"{'Usage:' if not place else '      '} {path} {form}" for place, form in enumerate(forms)]
         lines += ["", *(f"  {line}".rstrip() for line in cleandoc(self.help or "").splitlines())]
         groups = self._groups(ctx)
         wide = max(len(names) for rows in groups.values() for names, _ in rows if len(names) <= WIDEST)

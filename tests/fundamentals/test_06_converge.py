@@ -52,6 +52,19 @@ def test_what_is_not_ours_is_never_touched(world: World) -> None:
     assert theirs in sailor.engine.table
 
 
+def test_a_stop_does_not_reach_a_strangers_container(world: World) -> None:
+    """Whatever has our container's name: without our cluster, node and task on its labels it is none of ours."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    sailor.engine.table.clear()
+    plan = docker_args.plan(task, resolve(task.spec), cluster="another cluster", bind="127.0.0.1")
+    theirs = sailor.engine.create(plan)
+    sailor.engine.start(theirs)
+    world.store.stop(task)
+    assert world.settle(task).state is State.COMPLETED
+    assert sailor.engine.table[theirs].running
+
+
 def test_a_stop_ends_the_container_and_then_the_task(world: World) -> None:
     """Completed is what was seen, not what was asked: first the container is gone or exited."""
     sailor = world.sailor("node-1")
