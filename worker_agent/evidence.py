@@ -46,6 +46,7 @@ class Heard:
     """What was heard or seen of one container."""
 
     expected: bool = False
+    stopped: bool = False
     killed_ms: int | None = None
     signal: int | None = None
     died: bool = False
@@ -81,8 +82,11 @@ class Evidence:
             heard = self._of(event.container_id)
             if event.type == "start":
                 self._heard[event.container_id] = Heard(expected=heard.expected)
-            elif event.type == "kill" and not heard.expected and event.signal not in HARMLESS:
-                heard.killed_ms, heard.signal = event.at_ns // 1_000_000, event.signal
+            elif event.type == "kill" and event.signal not in HARMLESS:
+                if heard.expected:
+                    heard.stopped = True
+                else:
+                    heard.killed_ms, heard.signal = event.at_ns // 1_000_000, event.signal
             elif event.type == "die":
                 heard.died, heard.exit_code = True, event.exit_code
 
@@ -115,6 +119,9 @@ class Evidence:
                 return Verdict(True, "the engine or its host stopped around it")
             if heard.killed_ms is not None and (container.finished_ms or now_ms) - heard.killed_ms < KILL_COUNTS_MS:
                 return Verdict(True, f"somebody sent it {_signal_name(heard.signal)}")
+            if heard.stopped:
+                # Asked of a record that still wants it to run: we ended it, and our report did not come through.
+                return Verdict(True, "its agent stopped it, and could not report why")
             if heard.died:
                 return Verdict(True)
             if heard.first_seen_ms is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ormen.reasons import Code
+from ormen.reasons import Code, Reason
 from ormen.task import State
 from tests.fundamentals.world import World, code_of
 
@@ -47,6 +47,27 @@ def test_our_own_stop_is_no_interruption(world: World) -> None:
     world.store.stop(task)
     done = world.settle(task)
     assert (done.state, code_of(done)) == (State.COMPLETED, Code.STOPPED)
+
+
+def test_a_stop_of_ours_that_was_not_reported_completes_nothing(world: World) -> None:
+    """Redis goes away between the end of a sick container and the news of it: it stopped well, and is still wanted."""
+    sailor = world.sailor("node-1")
+    task = world.run(health={"command": ["check"]})
+    stop = sailor.engine.stop
+
+    def stop_and_be_cut_off(container_id: str, *, grace_s: float) -> None:
+        stop(container_id, grace_s=grace_s)
+        sailor.lose_redis()
+
+    sailor.engine.stop = stop_and_be_cut_off  # type: ignore[method-assign]
+    sailor.agent.controller.end_unhealthy(task.id, attempt=1, reason=Reason(Code.HEALTH_COMMAND, "It is sick."))
+    sailor.agent.lanes.drain()
+    sailor.engine.stop = stop  # type: ignore[method-assign]
+    sailor.listen()
+    sailor.find_redis()
+    first = world.settle(task).attempts[0]
+    assert first.reason is not None
+    assert "its agent stopped it" in first.reason.sentence
 
 
 def test_a_container_killed_for_want_of_memory_failed_by_itself(world: World) -> None:

@@ -37,12 +37,12 @@ def test_a_kill_that_is_not_ours_is_somebody_elses(evidence: Evidence) -> None:
     assert evidence.verdict(ENDED, NOW).cause == "somebody sent it SIGTERM"
 
 
-def test_our_own_kill_explains_nothing(evidence: Evidence) -> None:
-    """The signals of a stop of ours are expected."""
+def test_our_own_kill_is_not_the_programs_choice(evidence: Evidence) -> None:
+    """Who asks for a verdict on what we stopped has a record that still wants it: our report did not come through."""
     evidence.expect("c")
     evidence.hear(event("kill", signal=15))
     evidence.hear(event("die", code=0))
-    assert evidence.verdict(ENDED, NOW).cause is None
+    assert evidence.verdict(ENDED, NOW).cause == "its agent stopped it, and could not report why"
 
 
 @pytest.mark.parametrize(("signal", "before_ms"), [(1, 10), (10, 10), (28, 10), (15, 400_000)])
