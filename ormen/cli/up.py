@@ -210,8 +210,9 @@ def _ready(cluster: Cluster, *, detach: bool) -> Result:
     folder, settings = cluster.layout.folder, cluster.layout.settings
     usual = folder.path == default_folder(os.environ).absolute()
     text = f"Ready in {format_duration(cluster.elapsed())}"
+    there = "" if settings.port == 5555 else f" -m localhost:{settings.port}"
     if detach:
         where = "" if usual else f" --state-dir {shown(folder.path)}"
-        return Result(f"{text}, pid {os.getpid()}. Stop it with: ormen down{where}", os.getpid())
-    where = "" if settings.port == 5555 else f" -m localhost:{settings.port}"
-    return Result(f"{text}. Ctrl-C stops the cluster; another terminal can: ormen status{where}", os.getpid())
+        look = f"Look: ormen status{there}\n" if there else ""
+        return Result(f"{text}, pid {os.getpid()}. {look}Stop it with: ormen down{where}", os.getpid())
+    return Result(f"{text}. Ctrl-C stops the cluster; another terminal can: ormen status{there}", os.getpid())
