@@ -11,8 +11,8 @@ from manager_api.problems import in_seed_dialect
 from ormen.errors import TokenMissing, TokenWrong
 from ormen.settings import Settings
 
-OPEN = frozenset({"/healthz"})
-"""Paths that never need the token: they tell nothing but that the process lives."""
+OPEN = frozenset({"/healthz", "/readyz"})
+"""Paths that never need the token: load balancers ask them, and they tell nothing of any task."""
 
 
 def read_token(settings: Settings) -> bytes | None:

@@ -95,6 +95,13 @@ class AttemptDocument(ma.Schema):
     log_tail = fields.List(fields.String(), required=True)
 
 
+class RemovalDocument(ma.Schema):
+    """A task that is removed, while a container of it may still be on `node`."""
+
+    task = text()
+    node = text(null=True)
+
+
 class AttemptPage(ma.Schema):
     """The attempts on record, at most ten, oldest first."""
 

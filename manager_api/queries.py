@@ -156,8 +156,8 @@ class LogsQuery(Strict):
     timestamps = Param(flag, FLAG, default=False)
 
 
-class RemoveQuery(Strict):
-    """Whether a task that has not ended is stopped first."""
+class RemoveQuery(WaitQuery):
+    """Whether a task that has not ended is stopped first, and how long to wait until its container is gone."""
 
     force = Param(flag, FLAG, default=False)
 

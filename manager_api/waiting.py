@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Protocol
 
 from manager_api.feed import Feed, Subscription
+from manager_api.services import Services
 from ormen.errors import StoreUnavailable
 from ormen.events import Event
 from ormen.outcome import Verdict, judge
@@ -18,6 +19,9 @@ from ormen.task import ENDED, PLACED, Task
 
 BLIND_S = 1.0
 """How soon a record is read again after the store did not answer: its event may have been missed meanwhile."""
+
+LOOK_S = 0.05
+"""How often a removed task is looked at while somebody waits for its end."""
 
 Goal = Callable[[Task], bool]
 
@@ -47,6 +51,16 @@ def settled_anew(before: Task) -> Goal:
 def settled_after_retry(before: Task) -> Goal:
     """Return the goal of a retry of `before`, which leaves an attempt that is under way alone."""
     return settled if before.state in PLACED else settled_anew(before)
+
+
+def erased(mine: Services, task_id: str, *, timeout_s: float) -> bool:
+    """Return whether a removed task's last trace is gone within the time: no event tells of it, so it is looked at."""
+    deadline = time.monotonic() + timeout_s
+    with mine.long.place():
+        while mine.deck.store.read([task_id])[task_id] is not None:
+            if time.monotonic() > deadline or mine.closing.wait(LOOK_S):
+                return False
+    return True
 
 
 class Wait:

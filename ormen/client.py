@@ -105,9 +105,17 @@ class Client:
         """Try a waiting or failed task now."""
         return self._change(word, "retry", wait_s)
 
-    def remove(self, word: str, *, force: bool = False) -> None:
-        """Remove an ended task and its record; with `force` stop a running one first."""
-        self._transport.send(Request("DELETE", f"/v1/tasks/{segment(word)}", {"force": force}))
+    def remove(self, word: str, *, force: bool = False, wait_s: float = 0) -> Document | None:
+        """Remove an ended task and its record; with `force` stop a running one first.
+
+        With `wait_s` return None once its container is gone, too, or after that time the task and the node that
+        has not said so.
+        """
+        query: Document = {"force": force, **({"wait": True, "timeout": _wait(wait_s)} if wait_s else {})}
+        left: Document | None = self._transport.send(
+            Request("DELETE", f"/v1/tasks/{segment(word)}", query, wait_s=wait_s)
+        )
+        return left
 
     def logs(
         self,

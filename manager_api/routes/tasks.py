@@ -10,7 +10,7 @@ from flask import Response
 
 from manager_api import submission, waiting
 from manager_api.bodies import no_content, read_json, reply
-from manager_api.documents import AttemptPage, EventPage, TaskDocument, TaskPage
+from manager_api.documents import AttemptPage, EventPage, RemovalDocument, TaskDocument, TaskPage
 from manager_api.nouns import Nouns
 from manager_api.queries import PageQuery, RemoveQuery, SubmitQuery, TasksQuery, WaitQuery
 from manager_api.services import Services, services
@@ -88,11 +88,18 @@ def show(task: str) -> Response:
 
 @tasks.route("/tasks/<task>", methods=["DELETE"])
 @tasks.query(RemoveQuery)
+@tasks.also_answers(202, RemovalDocument)
 @tasks.answers(204, problems=(404, 409, 422))
 def remove(query: dict[str, Any], task: str) -> Response:
-    """Remove an ended task and its record; with `force=1` stop it first."""
-    deck = services().deck
-    submission.remove(deck, deck.store.find(task), force=query["force"])
+    """Remove an ended task and its record; with `force=1` stop it first.
+
+    `wait=1` answers once its container is gone, too; 202 when its node has not said so in time.
+    """
+    mine = services()
+    found = mine.deck.store.find(task)
+    submission.remove(mine.deck, found, force=query["force"])
+    if query["wait"] and not waiting.erased(mine, found.id, timeout_s=query["timeout"]):
+        return reply({"task": found.id, "node": found.node}, 202)
     return no_content()
 
 

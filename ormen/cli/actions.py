@@ -112,14 +112,18 @@ def retry(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: float
 @click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen rm old-job", "ormen rm --force web"])
 @click.argument("words", metavar="TASK...", nargs=-1, required=True)
 @option("-f", "--force", is_flag=True, help="Stop them first if they still run")
+@_WAIT
+@_TIMEOUT
 @common
 @click.pass_context
-def rm(ctx: click.Context, words: tuple[str, ...], force: bool) -> None:
+def rm(ctx: click.Context, words: tuple[str, ...], force: bool, wait: bool, timeout: float) -> None:
     """Remove ended tasks and their records."""
     session = session_of(ctx)
     client = session.client()
 
-    def remove(word: str) -> None:
-        client.remove(word, force=force)
+    def remove(word: str) -> Document:
+        left = client.remove(word, force=force, wait_s=timeout if wait else 0)
+        return {"name": word, "left_on": left["node"] if left else None}
 
-    _each(session, words, remove, line=lambda record, _: f"{record['name']}: removed")
+    records = _each(session, words, remove, line=lambda record, _: render.removed(record))
+    _timeout_ends(records, lambda record: record["left_on"] is None)

@@ -20,6 +20,7 @@ import docker
 import psutil
 from docker.models.containers import Container
 
+from tests.sweep import announce
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +70,7 @@ class Cluster:
         done = self.ormen(*command, timeout=110)
         assert done.code == 0, done
         self.ids.add(self.id)
+        announce(f"ormen.cluster={self.id}")
         return done
 
     def down(self, *options: str) -> Done:

@@ -18,6 +18,7 @@ import docker
 import pytest
 
 from tests.acceptance.base_images import ROOT, python_image, redis_image
+from tests.sweep import announce
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(420)
@@ -82,13 +83,6 @@ class Stack:
             return False
         nodes = json.loads(self.ormen("mast", "-o", "json"))
         return [node["state"] for node in nodes] == ["ready"]
-
-
-def announce(label: str) -> None:
-    """Tell the guard of scripts/test what to remove if this run is killed."""
-    if os.environ.get("ORMEN_SWEEP"):
-        with open(os.environ["ORMEN_SWEEP"], "a") as file:
-            file.write(label + "\n")
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.bench import Bench, DockerWorld, FakeWorld, busybox_layer
 from tests.contract.registry import Registry
+from tests.sweep import announce
 from worker_agent.docker_runtime import DockerRuntime
 
 
@@ -32,6 +33,7 @@ def docker_bench(image: str) -> Iterator[Bench]:
     """Give the real engine; whatever the test leaves under its cluster's label is removed."""
     world = DockerWorld()
     bench = Bench(world, image, f"test-{uuid.uuid4().hex[:10]}")
+    announce(f"ormen.cluster={bench.cluster}")
     yield bench
     for container in world.runtime.containers(bench.cluster):
         world.runtime.remove(container.id)

@@ -21,6 +21,7 @@ from ormen.schema import load_submission
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
 from ormen.task import State, Task
+from tests.sweep import announce
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +69,7 @@ class Harbour:
         self.deck = submission.Deck(self.store, Ringer(self.app), self.settings, Policy(()))
         self.loops = Loops(self.store, self.deck.ringer, self.settings)
         self.docker = docker.APIClient(version="auto")
+        announce(f"ormen.cluster={self.cluster}")
 
     def node(self, name: str = "node-1", *, ready: bool = True, **settings: Any) -> Node:
         """Start an agent and wait until it takes tasks."""

@@ -194,16 +194,12 @@ def test_redis_away_is_503_with_the_task_and_when_to_come_back(settings: Setting
 
 
 def test_without_a_token_the_deck_says_what_it_wants(guarded: FlaskClient) -> None:
-    """With a token set everything but /healthz needs it, and the refusal says how to send it."""
+    """With a token set everything but /healthz and /readyz needs it, and the refusal says how to send it."""
     answer = guarded.get("/v1/tasks")
     assert (answer.status_code, answer.get_json()["code"]) == (401, "TOKEN_MISSING")
     assert answer.get_json()["hint"] == "send Authorization: Bearer …"
-    assert [guarded.get(path).status_code for path in ("/healthz", "/readyz", "/metrics", "/nope")] == [
-        200,
-        401,
-        401,
-        401,
-    ]
+    assert [guarded.get(path).status_code for path in ("/metrics", "/nope")] == [401, 401]
+    assert [guarded.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 503]
 
 
 def test_a_wrong_token_is_told_apart_from_none(guarded: FlaskClient) -> None:

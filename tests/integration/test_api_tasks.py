@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -182,3 +183,13 @@ def test_a_task_tells_its_own_events_in_order(api: FlaskClient, sailor: Sailor) 
     sailor.start(WEB_ID)
     types = [event["type"] for event in api.get("/v1/tasks/web/events").get_json()["items"]]
     assert types == ["task.accepted", "task.placed", "task.running"]
+
+
+def test_a_removal_that_waits_tells_whether_the_container_is_gone(api: FlaskClient, sailor: Sailor) -> None:
+    """With wait=1 the answer is 204 once the node has confirmed, and 202 with the node when it has not in time."""
+    submit(api, WEB)
+    answer = api.delete("/v1/tasks/web?force=1&wait=1&timeout=0.1")
+    assert (answer.status_code, answer.get_json()) == (202, {"task": WEB_ID, "node": "node-1"})
+    submit(api, {"id": WEB_ID[:-1] + "5", "image": "nginx", "name": "other"})
+    threading.Timer(0.2, lambda: sailor.store.confirm(WEB_ID[:-1] + "5", node="node-1")).start()
+    assert api.delete("/v1/tasks/other?force=1&wait=1&timeout=20").status_code == 204

@@ -243,7 +243,14 @@ def test_rm_of_a_running_task_is_exit_4_with_the_remedy() -> None:
         assert ormen("rm", "--force", "web", at=stub.address).stdout == "web: removed\n"
     assert refused.returncode == 4
     assert "hint:  ormen rm --force web stops it first.\n" in refused.stderr
-    assert stub.seen[1].query == {"force": ["1"]}
+    assert stub.seen[1].query == {"force": ["1"], "wait": ["1"], "timeout": ["60.0"]}
+
+
+def test_rm_says_where_a_container_may_still_be() -> None:
+    """A node that has not confirmed in time is named, and the exit code is that of a time that ran out."""
+    with deck({"DELETE /v1/tasks/web": Answer(202, {"task": "7f3c", "node": "node-2"})}) as stub:
+        result = ormen("rm", "--timeout", "1s", "web", at=stub.address)
+    assert (result.returncode, result.stdout) == (124, "web: removed; its container goes as soon as node-2 answers\n")
 
 
 def test_nodes_are_listed_under_the_seeds_names_too() -> None:

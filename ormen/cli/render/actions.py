@@ -30,6 +30,13 @@ def stopped(task: Record, took_s: float) -> str:
     return f"{name}: stopped on {node} in {format_duration(took_s)}{_exit(task)}"
 
 
+def removed(record: Record) -> str:
+    """Return ``web: removed``, with the node that has not said yet that its container is gone."""
+    left = record["left_on"]
+    later = f"; its container goes as soon as {left} answers" if left else ""
+    return f"{record['name']}: removed{later}"
+
+
 def _exit(task: Record) -> str:
     return "" if task.get("exit_code") is None else f", exit code {task['exit_code']}"
 
