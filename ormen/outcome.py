@@ -22,6 +22,7 @@ ROOM = frozenset(
         Code.NODE_CORDONED,
         Code.NODE_DRAINING,
         Code.NODE_SUSPECT,
+        Code.NODE_LOST,
         Code.NO_NODES,
         Code.PORT_IN_USE,
     }
