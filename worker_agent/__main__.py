@@ -6,10 +6,12 @@ node, 2 a setting cannot be read. An engine or a Redis that does not answer is w
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import logging
 import os
+import socket
 import sys
 import time
 import uuid
@@ -103,6 +105,7 @@ def run(settings: Settings, node: str) -> int:
     lock = take_lock(files.lock, node)
     card = facts.card(settings, engine, instance=uuid.uuid4().hex)
     store = AgentStore.connect(settings, f"sailor-{node}")
+    name = hold_name(f"{patiently(store.cluster)} {engine.id} {node}", node)
     joined = patiently(lambda: store.join(card))
     say_joined(settings, card)
     process = process_app.Process()
@@ -125,6 +128,7 @@ def run(settings: Settings, node: str) -> int:
     if page is not None:
         page.close()
     os.close(lock)
+    name.close()
     log.info("ended; containers run on" if not agent.controller.going_down else "ended with its containers")
     return process.exit_code
 
@@ -159,14 +163,37 @@ def take_lock(path: Path, node: str) -> int:
             break
         except BlockingIOError:
             if time.monotonic() > deadline:
-                pid = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
-                sentence = f"the agent with pid {pid} on this host is {node}"
-                hint = "choose another --name, or stop that agent"
-                raise Exit(sentence, code=NODE_TAKEN, name="NODE_TAKEN", hint=hint) from None
+                raise twin(os.pread(handle, 20, 0).decode(errors="replace").strip(), node) from None
             time.sleep(0.1)
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
+
+
+def hold_name(what: str, node: str) -> socket.socket:
+    """Hold the node's name on this host whatever state folder was named; the kernel lets go when the process ends."""
+    holder = socket.socket(socket.AF_UNIX)
+    address = "\0ormen-agent-" + hashlib.sha256(what.encode()).hexdigest()[:32]
+    deadline = time.monotonic() + TWIN_WAIT_S
+    while True:
+        try:
+            holder.bind(address)
+            break
+        except OSError as fault:
+            if fault.errno != errno.EADDRINUSE:
+                log.debug("the name is not held on this host: %s", fault)  # no abstract addresses outside Linux
+                return holder
+            if time.monotonic() > deadline:
+                raise twin("", node) from None
+            time.sleep(0.1)
+    return holder
+
+
+def twin(pid: str, node: str) -> Exit:
+    """Return the refusal of a second agent of the same name."""
+    who = f"the agent with pid {pid}" if pid else "another agent"
+    hint = "choose another --name, or stop that agent"
+    return Exit(f"{who} on this host is {node}", code=NODE_TAKEN, name="NODE_TAKEN", hint=hint)
 
 
 def say_joined(settings: Settings, card: NodeCard) -> None:
