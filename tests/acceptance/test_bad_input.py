@@ -14,7 +14,7 @@ from tests.acceptance.living import IMAGE, Cluster, free_port, new_id, taken
 from tests.contract.registry import Registry
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("living-journey")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("living-seeds")]
 
 PORTS = [{"container": 80, "host": 8080}, {"container": 81, "host": 8080}]
 FAULTY: dict[str, tuple[dict[str, Any], str, str, str]] = {

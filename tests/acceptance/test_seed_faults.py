@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -207,7 +208,12 @@ def test_fault_13_a_local_image_is_not_pulled_and_a_pull_blocks_nobody(cluster: 
         assert [event["type"] for event in cluster.events(other["id"])].count("task.pulling") == 0
         cluster.remove(slow["id"], other["id"])
     finally:
-        registry.close()
+        registry.close()  # and the engine, which was still at it, ends the pull after all
+        image = f"{registry.address}/slow:1"
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: cluster.engine.images.list(name=image), timeout_s=3)
+        for found in cluster.engine.images.list(name=image):
+            cluster.engine.images.remove(found.id)
 
 
 def test_fault_14_containers_of_others_are_never_touched(cluster: Cluster) -> None:

@@ -26,7 +26,7 @@ def lone(echo_image: None, tmp_path: Path) -> Iterator[Cluster]:
         found.up()
         yield found
     finally:
-        if not found.processes():
+        if found.state.exists() and not found.processes():
             with contextlib.suppress(AssertionError):
                 found.up()  # or its containers would be nobody's
         found.end()
