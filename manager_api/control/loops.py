@@ -29,6 +29,9 @@ RING_AGAIN_MS, STALLED_MS = 30_000, 60_000
 USELESS_MS = 60_000
 """For how long an agent may complain of its engine or its queue before its tasks move."""
 
+GATHER_MS = 10_000
+"""How long after the loops began to watch a task that went down with the cluster waits for its own node."""
+
 OVERDUE_PROBES = 3
 """After how many intervals without a report of a check its task is looked into."""
 
@@ -106,9 +109,19 @@ class Loops:
         now = self.store.now_ms()
         tasks = self._tasks(ids or self.store.longest_waiting(SCAN))
         due = [task for task in tasks if ids or _may_be_placed(task, now)]
-        placed = place_tasks(self.store, due, self.settings)
+        placed = place_tasks(self.store, self._gathered(due), self.settings)
         if placed.rings:
             self.ringer.ring_nodes(placed.rings)
+
+    def _gathered(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Leave out what went down with the cluster and whose own node is not back yet, while the cluster comes up.
+
+        Else the first node to be ready would be given everything.
+        """
+        if not any(_went_down(task) for task in tasks) or self.store.watched_for_ms() > GATHER_MS:
+            return tasks
+        back = {node.name for node in self.store.nodes() if node.takes_tasks}
+        return [task for task in tasks if not _went_down(task) or task.node in back]
 
     def _may_run(self, loop: str) -> bool:
         return self.store.begin(loop, interval_ms=INTERVALS_MS[loop]).run
@@ -168,6 +181,10 @@ class Loops:
         if node.reserved == again.reserved and node.tasks == again.tasks and says != held:
             units = "milli-cores, bytes, bytes, tasks"
             log.error("%s: its tasks hold %s, its record says %s (%s)", node.name, held, says, units)
+
+
+def _went_down(task: Task) -> bool:
+    return task.reason is not None and task.reason.code is Code.CLUSTER_DOWN
 
 
 def _may_be_placed(task: Task, now_ms: int) -> bool:

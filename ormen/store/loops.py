@@ -45,6 +45,13 @@ class LoopStore(ManagerStore):
         self.client.hset(self.keys.loops, loop, self.now_ms())
 
     @answering
+    def watched_for_ms(self) -> int:
+        """Return for how long liveness has been watching without a gap; 0 while it is away."""
+        began, since = self.client.hmget(self.keys.loops, "liveness:began", "since")
+        now = self.now_ms()
+        return now - int(since) if began and since and 0 <= now - int(began) <= 2000 else 0
+
+    @answering
     def due(self, limit: int) -> list[str]:
         """Return pending tasks whose next try is due, the longest waiting first."""
         return list(self.client.zrangebyscore(self.keys.pending, "-inf", self.now_ms(), 0, limit))

@@ -134,6 +134,29 @@ def test_two_tasks_of_one_name_are_refused(deck: Deck) -> None:
         submission.submit(deck, items({"image": "x", "name": "web"}))
 
 
+def test_what_went_down_with_the_cluster_waits_for_its_own_node(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """While a cluster comes up, its first node is not given the tasks of all the others."""
+    join(agent, "node-1")
+    task = submission.submit(deck, items({"image": "x"}))[0]
+    agent.take("node-1", "i")
+    agent.report(Report(task.id, "node-1", 1, State.PENDING, Reason(Code.CLUSTER_DOWN, "x"), release=True))
+    agent.leave("node-1", "i")
+    join(agent, "node-2")
+    loops.place([task.id])
+    assert state_of(deck, task) == (State.PENDING, "node-1")
+    loops.liveness()
+    deck.store.client.hset(deck.store.keys.loops, "since", deck.store.now_ms() - 11_000)
+    loops.place([task.id])
+    assert state_of(deck, task) == (State.SCHEDULED, "node-2")
+
+
+def state_of(deck: Deck, task: Task) -> tuple[State, str | None]:
+    """Return a task's state and node as they are now."""
+    now = deck.store.task(task.id)
+    assert now is not None
+    return now.state, now.node
+
+
 def test_a_default_name_that_is_taken_grows(deck: Deck) -> None:
     """Nobody chose a default name, so a second one that would be the same gets more digits of its id."""
     first = submission.submit(deck, items({"image": "x", "id": "7f3c0000-0000-4000-8000-000000000001"}))[0]
