@@ -57,11 +57,15 @@ class TaskReader(RedisStore):
 
         Raises TaskNotFound with `near` names, Ambiguous with `matches` when a prefix fits several tasks.
         """
-        named = self._by_name(word)
+        prefix = word.lower()
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.hget(self.keys.names, word)
+            pipe.zrevrangebylex(self.keys.past, f"({word}\x01", f"[{word}\0", 0, 1)
+            pipe.zrangebylex(self.keys.ids, f"[{prefix}", f"[{prefix}\xff", 0, 10 if prefix else 0)
+            holder, past, ids = pipe.execute()
+        named = self.task(holder or past[0].rsplit("\0", 1)[1]) if holder or past else None
         if named is not None:
             return named
-        prefix = word.lower()
-        ids = self.client.zrangebylex(self.keys.ids, f"[{prefix}", f"[{prefix}\xff", 0, 10) if prefix else []
         if len(ids) == 1 or (ids and ids[0] == prefix):
             task = self.task(ids[0])
             if task is not None:
@@ -76,13 +80,6 @@ class TaskReader(RedisStore):
         near = self._near(word)
         hint = f"did you mean {_either(near)}?" if near else None
         raise TaskNotFound(f'no task "{word}"', hint=hint, near=near)
-
-    def _by_name(self, word: str) -> Task | None:
-        holder = self.client.hget(self.keys.names, word)
-        if holder is None:
-            past = self.client.zrevrangebylex(self.keys.past, f"({word}\x01", f"[{word}\0", 0, 1)
-            holder = past[0].rsplit("\0", 1)[1] if past else None
-        return self.task(holder) if holder else None
 
     def _near(self, word: str) -> list[str]:
         _, some = self.client.hscan(self.keys.names, count=1000)
