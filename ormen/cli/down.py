@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -58,6 +59,7 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
             )
         if purge:
             _ask(folder, yes=yes)
+            _wake(folder, drawn)
             _remove_tasks(folder, drawn)
         bring_down(folder, drawn, keep_containers=keep_containers)
         if purge:
@@ -140,6 +142,23 @@ def _ask(folder: StateFolder, *, yes: bool) -> None:
         )
     if not click.confirm(f"Forget every task, event and log of {shown(folder.path)}?", err=True):
         raise click.Abort
+
+
+def _wake(folder: StateFolder, drawn: Screen) -> None:
+    """Start a cluster that does not run: only its own agents remove its containers, and only by its records."""
+    run = folder.read()
+    if not (folder.path / "redis").is_dir() or (run is not None and run.up.alive):
+        return
+    drawn.tell(Remark("it does not run: it is started once more, to remove its containers"))
+    command = [sys.executable, "-m", "ormen.cli", "up", "--detach", "--no-flower", "--state-dir", str(folder.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalFailure(
+            f"the cluster of {shown(folder.path)} cannot be started to remove its containers, so nothing is forgotten",
+            hint="cure that, or delete the folder by hand; containers may be left, labelled ormen.cluster",
+            exit_code=done.returncode,
+            evidence=tuple(done.stderr.splitlines()[-5:]),
+        )
 
 
 def _remove_tasks(folder: StateFolder, drawn: Screen) -> None:

@@ -16,7 +16,7 @@ from ormen.local.address import parse_url
 from ormen.local.failure import FAILED, LocalFailure
 from ormen.local.plan import Layout
 from ormen.local.stage import Result, Stage, Step
-from ormen.local.state import Process, Run
+from ormen.local.state import Process, Run, StateFolder, default_folder, shown
 from ormen.local.supervisor import GaveUp, Notice, Started, Supervisor
 from ormen.local.waker import Waker
 
@@ -111,7 +111,7 @@ class Cluster:
             self._stop(("redis",))
             stage.tell(Step("✓", "redis", "saved and stopped", time.monotonic() - begun))
         self.layout.folder.clear()
-        stage.tell(Result(_down_text(len(kept))))
+        stage.tell(Result(_down_text(len(kept), self.layout.folder)))
 
     def _stop_sailors(self, kept: list[dict[str, object]], *, keep_containers: bool, begun: float) -> Step:
         names = [sailor.name for sailor in self.layout.sailors]
@@ -252,7 +252,11 @@ def _containers(amount: int) -> str:
     return "1 container" if amount == 1 else f"{amount} containers"
 
 
-def _down_text(kept: int) -> str:
+def _down_text(kept: int, folder: StateFolder) -> str:
     if not kept:
         return "Down."
-    return f"Down. {'1 task is' if kept == 1 else f'{kept} tasks are'} kept; ormen up starts them again."
+    usual = folder.path == default_folder(os.environ).absolute()
+    up = "ormen up" if usual else f"ormen up --state-dir {shown(folder.path)}"
+    if kept == 1:
+        return f"Down. 1 task is kept; {up} starts it again."
+    return f"Down. {kept} tasks are kept; {up} starts them again."

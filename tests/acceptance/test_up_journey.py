@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -159,3 +160,13 @@ def test_status_answers_within_a_quarter_of_a_second(cluster: Cluster) -> None:
         assert cluster.ormen("status").code == 0
         took.append(time.monotonic() - began)
     assert min(took) < 0.25
+
+
+def test_a_purge_of_a_killed_cluster_leaves_no_container(lone: Cluster) -> None:
+    """What a killed `up` has left running is removed by its own agents before it is forgotten."""
+    lone.run(name="web")
+    os.kill(json.loads((lone.state / "run.json").read_text())["pid"], signal.SIGKILL)
+    wait_until(lambda: not lone.processes(), what="for the children to end with up")
+    assert len(lone.containers()) == 1
+    assert "started once more" in lone.down("--purge", "-y").err
+    assert (lone.containers(), (lone.state / "redis").exists()) == ([], False)
