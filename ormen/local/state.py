@@ -160,8 +160,8 @@ class StateFolder:
 
     def forget(self) -> None:
         """Delete what ormen keeps here, and the folder itself if nothing else is in it."""
-        for name in ("redis", "agents", "logs"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
+        for folder in (*(self.path / name for name in ("redis", "agents", "logs")), *self.path.glob("metrics-*")):
+            shutil.rmtree(folder, ignore_errors=True)
         for name in ("run.json", "run.json.new", "progress.jsonl", "lock"):
             (self.path / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):

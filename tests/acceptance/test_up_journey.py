@@ -169,4 +169,4 @@ def test_a_purge_of_a_killed_cluster_leaves_no_container(lone: Cluster) -> None:
     wait_until(lambda: not lone.processes(), what="for the children to end with up")
     assert len(lone.containers()) == 1
     assert "started once more" in lone.down("--purge", "-y").err
-    assert (lone.containers(), (lone.state / "redis").exists()) == ([], False)
+    assert (lone.containers(), lone.state.exists()) == ([], False)
