@@ -92,7 +92,7 @@ def _too_large(views: Views) -> Finding | None:
         largest = max(views.allowed, key=lambda node, amount=amount: amount.of(node.capacity))  # type: ignore[misc]
         has = amount.of(largest.capacity)
         if asked > has:
-            size = _capacity(amount, has)
+            size = _capacity(amount, has, beside=amount.up(asked))
             phrase = amount.phrase(asked)
             sentence = f"Needs {phrase}; the largest node, {largest.name}, has {size}."
             clause = f": it asks {phrase} and the largest node, {largest.name}, has {size}."
@@ -109,8 +109,10 @@ def _none_has_all(views: Views) -> Finding:
     return Finding(lacking.most_common(1)[0][0], sentence, fixes=(("ask less, or add a larger node", None),))
 
 
-def _capacity(amount: Amount, has: int) -> str:
-    return amount.down(has) if amount.code is Code.FIT_CPU else format_size(has)
+def _capacity(amount: Amount, has: int, *, beside: str) -> str:
+    """Return what a node has as people know it, rounded to the nearest, unless that reads like what is asked."""
+    nearest = amount.down(has) if amount.code is Code.FIT_CPU else format_size(has)
+    return amount.down(has) if nearest == beside else nearest
 
 
 _STATE_ORDER = (Code.NODE_DRAINING, Code.NODE_CORDONED, Code.NODE_SUSPECT, Code.NODE_LOST)

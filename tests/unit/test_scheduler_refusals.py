@@ -69,6 +69,12 @@ def test_what_no_node_could_ever_hold_is_never() -> None:
     assert (told.could_fit, told.reason.code) == ("never", Code.FIT_MEMORY)
 
 
+def test_a_largest_node_that_is_a_byte_too_small_does_not_read_as_large_enough() -> None:
+    """What the largest node has is rounded down where it would read like what is asked."""
+    told = refused(asks(40), node("node-1", memory=40 * GIB - 1))
+    assert told.reason.sentence == "Needs 40 GiB of memory; the largest node, node-1, has 39.9 GiB."
+
+
 def test_amounts_that_fit_only_apart_are_told_together() -> None:
     """One node has the cores, the other the memory."""
     told = refused(asks(16, cpu=8000), node("a", memory=32 * GIB), node("b", capacity=Resources(16000, GIB, 0)))
