@@ -15,7 +15,7 @@ from manager_api.services import Services
 from ormen.errors import StoreUnavailable
 from ormen.events import Event
 from ormen.outcome import Verdict, judge
-from ormen.task import ENDED, PLACED, Task
+from ormen.task import ENDED, PLACED, State, Task
 
 BLIND_S = 1.0
 """How soon a record is read again after the store did not answer: its event may have been missed meanwhile."""
@@ -49,8 +49,8 @@ def settled_anew(before: Task) -> Goal:
 
 
 def settled_after_retry(before: Task) -> Goal:
-    """Return the goal of a retry of `before`, which leaves an attempt that is under way alone."""
-    return settled if before.state in PLACED else settled_anew(before)
+    """Return the goal of a retry of `before`, which leaves an attempt under way alone, and a task that completed."""
+    return settled if before.state in PLACED or before.state is State.COMPLETED else settled_anew(before)
 
 
 def erased(mine: Services, task_id: str, *, timeout_s: float) -> bool:

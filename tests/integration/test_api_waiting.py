@@ -205,3 +205,12 @@ def test_a_store_that_was_away_costs_no_event() -> None:
         tape.away = False
         assert [(event := listener.next(5)) and event.at_ms for _ in range(2)] == [2, 3]
     feed.close()
+
+
+def test_a_retry_of_a_completed_task_is_answered_at_once(api: FlaskClient) -> None:
+    """There is nothing to try and so nothing to wait for: the task stays as it is."""
+    api.post("/v1/tasks", json=WEB)
+    assert api.post("/v1/tasks/web/stop").get_json()["state"] == "completed"
+    began = time.monotonic()
+    answer = api.post("/v1/tasks/web/retry?wait=1&timeout=20")
+    assert (answer.get_json()["state"], time.monotonic() - began < 10) == ("completed", True)
