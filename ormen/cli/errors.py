@@ -78,8 +78,13 @@ def _client_error(error: ClientError, session: Session, *, word: str, name: str)
         return json.dumps(error.document, indent=2, ensure_ascii=False)
     look = session.look(sys.stderr)
     if error.faults:
-        rows: list[tuple[str, ...]] = [(path_text(fault["pointer"]), fault_text(fault)) for fault in error.faults]
-        return faults(fault_title("", len(rows)), rows, look, code=error.code)
+        asked = error.code == "INVALID_QUERY"
+        rows: list[tuple[str, ...]] = [
+            (fault["pointer"].lstrip("/") if asked else path_text(fault["pointer"]), fault_text(fault))
+            for fault in error.faults
+        ]
+        title = str(error.document["detail"]) if asked else fault_title("", len(rows))
+        return faults(title, rows, look, code=error.code)
     address = str(session.client().address)
     return problem(error.document, look, address=address, word=word, name=name)
 

@@ -99,7 +99,7 @@ def _each(session: Session, names: tuple[str, ...], act: Callable[[str], str]) -
         try:
             session.data(act(name))
         except OrmenError as error:
-            failed = show(error, session, word=name)
+            failed = show(error, session)
             code = code or failed
     return code
 

@@ -246,6 +246,26 @@ def test_rm_of_a_running_task_is_exit_4_with_the_remedy() -> None:
     assert stub.seen[1].query == {"force": ["1"], "wait": ["1"], "timeout": ["60.0"]}
 
 
+def test_a_node_that_has_tasks_is_not_forgotten_and_the_hint_is_the_decks_own() -> None:
+    """The remedy for a node is to drain it; `ormen rm` is for tasks."""
+    refusal = problem(409, "STILL_RUNNING", "node-1 has 4 tasks", hint="drain it first: ormen mast drain node-1")
+    with deck({"DELETE /v1/nodes/node-1": refusal}) as stub:
+        refused = ormen("mast", "rm", "node-1", at=stub.address)
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "hint:  drain it first: ormen mast drain node-1\n" in refused.stderr
+
+
+def test_a_bad_question_is_not_told_as_a_bad_task() -> None:
+    """A fault of a query names the parameter, and the title is the deck's: a look never was to start anything."""
+    fault = {"pointer": "/state", "code": "NOT_A_CHOICE", "detail": "not one of pending, running"}
+    refusal = problem(422, "INVALID_QUERY", "1 fault in the query; nothing was done.", errors=[fault])
+    with deck({"GET /v1/tasks": refusal}) as stub:
+        told = ormen("status", "--state", "foo", at=stub.address).stderr
+    assert told == (
+        "error: 1 fault in the query; nothing was done.  [INVALID_QUERY]\n  state  not one of pending, running\n"
+    )
+
+
 def test_rm_says_where_a_container_may_still_be() -> None:
     """A node that has not confirmed in time is named, and the exit code is that of a time that ran out."""
     with deck({"DELETE /v1/tasks/web": Answer(202, {"task": "7f3c", "node": "node-2"})}) as stub:

@@ -8,7 +8,7 @@ import pytest
 from cli_golden import eyes, fits, golden
 from cli_stub import TRAIN, UP, WAY, WEB
 
-from ormen.cli.render import actions, drain, problem, run
+from ormen.cli.render import actions, drain, problem, run, tasks
 from ormen.cli.render.text import Look
 from ormen.outcome import Verdict, judge
 
@@ -153,3 +153,10 @@ def test_faults_are_aligned() -> None:
     ]
     title = problem.fault_title("shop.yaml", 2)
     golden("faults", problem.faults(title, rows, eyes(80), code="INVALID_SPEC"))
+
+
+def test_an_ipv6_address_stands_in_brackets_before_its_port() -> None:
+    """An address of IPv6 has colons of its own; without brackets a browser takes no such URL."""
+    port = {"container": 80, "host": 8091, "protocol": "tcp", "address": "::1"}
+    assert run.runs({**UP, "ports": [port]}, Look(None, False, False, 0.0)).endswith(", http://[::1]:8091")
+    assert tasks.ports({**UP, "ports": [port]}) == "[::1]:8091->80"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ormen.cli.render.problem import failure
-from ormen.cli.render.tasks import ports
+from ormen.cli.render.tasks import bracketed, ports
 from ormen.cli.render.text import Look, bar, clean, count, epoch, paint, small, symbol, wrap
 from ormen.outcome import Verdict, code_of, judge, never_fits, sentence_of, waits_for_room
 from ormen.reasons import FINAL
@@ -148,10 +148,14 @@ def runs(task: Record, look: Look) -> str:
     if task["state"] == "completed":
         return f"{name} has completed on {task.get('node')}, exit code {task.get('exit_code')}"
     text = f"{name} runs on {task.get('node')}"
-    where = [f"http://{port['address']}:{port['host']}" for port in task.get("ports") or () if _speaks_http(task, port)]
+    where = [_url(port) for port in task.get("ports") or () if _speaks_http(task, port)]
     where = where or [ports(task)] if task.get("ports") else []
     joint = ": " if look.width is not None else ", "
     return text + (joint + ", ".join(where) if where else "")
+
+
+def _url(port: Record) -> str:
+    return f"http://{bracketed(str(port['address']))}:{port['host']}"
 
 
 def _speaks_http(task: Record, port: Record) -> bool:

@@ -95,10 +95,15 @@ def ports(task: Record, *, protocol: bool = False) -> str:
     """Return where published ports answer: ``10.0.0.11:8080->80``."""
     arrow = " -> " if protocol else "->"
     return ", ".join(
-        f"{port.get('address') or ''}:{port['host']}{arrow}{port['container']}"
+        f"{bracketed(str(port.get('address') or ''))}:{port['host']}{arrow}{port['container']}"
         + (f"/{port['protocol']}" if protocol or port["protocol"] != "tcp" else "")
         for port in task.get("ports") or ()
     )
+
+
+def bracketed(address: str) -> str:
+    """Return an address as it stands before a port: IPv6 in brackets (RFC 3986)."""
+    return f"[{address}]" if ":" in address else address
 
 
 def remark(task: Record) -> str:
