@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import Any
 
 from flask import Response, request
@@ -27,7 +28,8 @@ def read_json() -> Any:
     """
     raw = _read()
     try:
-        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_float=_finite)
+        text = raw.decode("utf-8-sig")
+        body = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object)
         if SURROGATE.search(raw):
             json.dumps(body, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -66,6 +68,16 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{text[:20]} is larger than any number that can be held")
     return number
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        double = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        # A key may hold half of a surrogate pair, which the answer could not carry.
+        shown = double[:60].encode(errors="backslashreplace").decode()
+        raise ValueError(f'the key "{shown}" stands twice in one object')
+    return found
 
 
 def reply(body: object, status: int = 200, *, location: str | None = None) -> Response:

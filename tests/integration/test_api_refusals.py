@@ -94,6 +94,13 @@ def test_a_json_fault_names_line_and_column(api: FlaskClient) -> None:
     assert "line 2, column 12" in problem["detail"]
 
 
+def test_a_key_that_stands_twice_is_named(api: FlaskClient) -> None:
+    """Which of two images was meant nobody knows, so none is run; the command line reads its files alike."""
+    problem = refused(api, b'{"image": "nginx", "image": "redis"}', 400)
+    assert (problem["code"], problem["detail"]) == ("NOT_JSON", 'the key "image" stands twice in one object')
+    assert refused(api, rb'{"\ud800": 1, "\ud800": 2}', 400)["code"] == "NOT_JSON"
+
+
 def test_half_a_surrogate_pair_is_no_text(api: FlaskClient) -> None:
     """A string that no UTF-8 can carry is refused where it is read."""
     assert refused(api, b'{"image": "nginx", "name": "\\ud800"}', 400)["code"] == "NOT_JSON"
