@@ -179,6 +179,9 @@ def _volume(text: str) -> Spec:
 def _health(flags: Flags, rows: list[tuple[str, ...]]) -> Spec | None:
     check, command = flags.get("health"), flags.get("health_cmd")
     health: Spec = {}
+    for flag, given in (("--health", check), ("--health-cmd", command)):
+        if given is not None and not str(given).strip():
+            rows.append((flag, "is empty; leave it out for no check"))
     if check and command:
         rows.append(("--health", "give --health or --health-cmd, not both"))
     elif check:

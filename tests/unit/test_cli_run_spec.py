@@ -60,6 +60,8 @@ def test_each_flag_sets_its_field(flags: dict[str, Any], field: str, expected: o
         ({"labels": ("app",)}, ("--label", '"app" is not KEY=VALUE')),
         ({"count": "many"}, ("--count", "many is not a whole number")),
         ({"health": "ready"}, ("--health", '"ready" is not /path, :PORT/path or tcp:PORT')),
+        ({"health": ""}, ("--health", "is empty; leave it out for no check")),
+        ({"health_cmd": " "}, ("--health-cmd", "is empty; leave it out for no check")),
         ({"health_retries": "3"}, ("--health-retries", "says nothing without --health or --health-cmd")),
         ({"health": "/", "health_cmd": "x"}, ("--health", "give --health or --health-cmd, not both")),
     ],
