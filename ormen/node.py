@@ -63,7 +63,8 @@ class Node:
     `capacity` is what may be reserved (its share of the host), `used` what the host really uses now.
     `engine` is the Docker engine's own id: nodes that share an engine share its host ports. `synced` is false
     until the agent's first full look at Docker has been reported; such a node gets nothing.
-    `declared_lost` says that its tasks have been taken from it. `heartbeat_ms` is
+    `declared_lost` says that its tasks have been taken from it; `shown` is the
+    state that was last told as an event, None until liveness has told one. `heartbeat_ms` is
     the age-giving time of the last heartbeat; `state` is derived from it when the node is read.
     `facts` holds the rest of what the agent measured, by name.
     """
@@ -85,6 +86,7 @@ class Node:
     tasks: int = 0
     synced: bool = True
     declared_lost: bool = False
+    shown: str | None = None
     heartbeat_ms: int = 0
     heartbeat_age_s: float = 0.0
     joined_ms: int = 0

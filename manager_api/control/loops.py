@@ -12,7 +12,7 @@ from ormen.node import Node, NodeState
 from ormen.reasons import Code
 from ormen.schema import resolve
 from ormen.settings import Settings
-from ormen.store.loops import LoopStore
+from ormen.store.loops import LoopStore, Turn
 from ormen.task import State, Task, Wanted
 
 log = logging.getLogger("ormen.control")
@@ -63,46 +63,48 @@ class Loops:
 
     def liveness(self) -> None:
         """Tell which nodes have fallen silent, and take the tasks of those that are lost or long useless."""
-        if not self._may_run("liveness"):
+        turn = self._turn("liveness")
+        if not turn.run:
             return
         moved = sum(self._judge(node) for node in self.store.nodes())
-        self.store.done("liveness")
+        self.store.done("liveness", now_ms=turn.now_ms)
         if moved:
             self.place(())
 
     def reschedule(self) -> None:
         """Place what is due, ring again for starts of which nothing is heard, and move those that stall."""
-        if not self._may_run("reschedule"):
+        turn = self._turn("reschedule")
+        if not turn.run:
             return
-        self.place(self.store.due(SCAN))
-        for task in self._tasks(self.store.stalled(age_ms=RING_AGAIN_MS)):
-            if task.node and self.store.nudge(task.node, task.id):
-                self.ringer.ring_nodes({task.node: [task.name]})
-        stalled = self.store.stalled(age_ms=STALLED_MS)
-        if stalled:
-            self.place(self.store.unstall(stalled, age_ms=STALLED_MS))
+        due = self.store.due(SCAN, now_ms=turn.now_ms)
+        if due:
+            self.place(due)
+        quiet = self.store.stalled(since_ms=turn.now_ms - RING_AGAIN_MS)
+        if quiet:
+            self._wake(quiet, turn.now_ms)
         self._drain_on()
-        self.store.done("reschedule")
+        self.store.done("reschedule", now_ms=turn.now_ms)
 
     def health(self) -> None:
         """Oversee the agents' checks: look into tasks whose check is overdue."""
-        if not self._may_run("health"):
+        turn = self._turn("health")
+        if not turn.run:
             return
-        now = self.store.now_ms()
         for node in self.store.nodes():
             if node.state in (NodeState.READY, NodeState.DRAINING, NodeState.CORDONED) and node.tasks:
-                self._oversee(node, now)
-        self.store.done("health")
+                self._oversee(node, turn.now_ms)
+        self.store.done("health", now_ms=turn.now_ms)
 
     def cleanup(self) -> None:
         """Forget what is old, and count again what nodes hold: a difference is a fault of ormen's own."""
-        if not self._may_run("cleanup") or not self.store.lease("cleanup", seconds=50):
+        turn = self._turn("cleanup")
+        if not turn.run or not self.store.lease("cleanup", seconds=50):
             return
-        self.store.trim_events()
+        self.store.trim_events(now_ms=turn.now_ms)
         for node in self.store.nodes():
             self._recount(node)
         self.store.end_lease("cleanup")
-        self.store.done("cleanup")
+        self.store.done("cleanup", now_ms=turn.now_ms)
 
     def place(self, ids: Sequence[str]) -> None:
         """Place these tasks; none named means that room was freed, so look at all that wait for room."""
@@ -123,8 +125,18 @@ class Loops:
         back = {node.name for node in self.store.nodes() if node.takes_tasks}
         return [task for task in tasks if not _went_down(task) or task.node in back]
 
-    def _may_run(self, loop: str) -> bool:
-        return self.store.begin(loop, interval_ms=INTERVALS_MS[loop]).run
+    def _wake(self, quiet: Sequence[str], now_ms: int) -> None:
+        """Ring again for scheduled tasks of which nothing is heard; place those elsewhere that stay quiet."""
+        for task in self._tasks(quiet):
+            if task.node and self.store.nudge(task.node, task.id):
+                self.ringer.ring_nodes({task.node: [task.name]})
+        stalled = self.store.stalled(since_ms=now_ms - STALLED_MS)
+        moved = self.store.unstall(stalled, age_ms=STALLED_MS) if stalled else []
+        if moved:
+            self.place(moved)
+
+    def _turn(self, loop: str) -> Turn:
+        return self.store.begin(loop, interval_ms=INTERVALS_MS[loop])
 
     def _tasks(self, ids: Sequence[str]) -> list[Task]:
         return [task for task in self.store.read(ids).values() if task] if ids else []
@@ -140,21 +152,22 @@ class Loops:
                 node.name, silent_s=node.heartbeat_age_s, code=Code.NODE_LOST, text=text, useless_ms=USELESS_MS
             )
         if node.state is not NodeState.SUSPECT:
-            self.store.show(node.name, "ready", text="its agent speaks again")
+            if node.shown not in (None, "ready"):
+                self.store.show(node.name, "ready", text="its agent speaks again")
             return 0
         reason = node.state_reason
-        self.store.show(node.name, "suspect", text=reason.sentence if reason else "")
+        if node.shown != "suspect":
+            self.store.show(node.name, "suspect", text=reason.sentence if reason else "")
         if reason is None or reason.code is Code.NODE_SUSPECT or self.store.troubled_for_ms(node.name) <= USELESS_MS:
             return 0
         text = f"{node.name} is of no use: {reason.sentence}"
         return self.store.lose(node.name, silent_s=0, code=reason.code, text=text, useless_ms=USELESS_MS)
 
     def _drain_on(self) -> None:
-        for node in self.store.nodes():
-            if node.state is NodeState.DRAINING and node.tasks:
-                moved = self.store.drain(node.name)
-                if moved:
-                    self.ringer.ring_nodes({node.name: moved}, kind=messages.STOP)
+        for node in self.store.draining():
+            moved = self.store.drain(node)
+            if moved:
+                self.ringer.ring_nodes({node: moved}, kind=messages.STOP)
 
     def _oversee(self, node: Node, now_ms: int) -> None:
         probed = self.store.probe_ages(node.name)

@@ -79,7 +79,6 @@ class AgentStore(RedisStore):
             "used": [beat.used.cpu_milli, beat.used.memory_bytes, beat.used.disk_bytes],
             "pass_age_s": round(beat.pass_age_s, 3),
             "consumed_age_s": round(beat.consumed_age_s, 3),
-            "skew_ms": beat.sent_ms - self.now_ms() if beat.sent_ms is not None else 0,
         }
         reply = self.run(
             "heartbeat",
@@ -90,6 +89,7 @@ class AgentStore(RedisStore):
             load=str(int(beat.load * 1000)),
             trouble=beat.trouble.code.value if beat.trouble else "-",
             text=beat.trouble.sentence if beat.trouble else "",
+            **({"sent": str(beat.sent_ms)} if beat.sent_ms is not None else {}),
             **({"facts": json.dumps(dict(beat.facts))} if beat.facts else {}),
         )
         return Answer(

@@ -59,12 +59,14 @@ class FleetReader(RedisStore):
             views, facts, beats, clock, since = pipe.execute()
             names = sorted((name for name in views if only in (None, name)), key=natural)
             for name in names:
-                pipe.hmget(self.keys.node(name), "beat", "facts", "joined", "trouble", "by", "why", "marked")
+                pipe.hmget(
+                    self.keys.node(name), "beat", "facts", "skew", "shown", "joined", "trouble", "by", "why", "marked"
+                )
             details = pipe.execute() if names else []
         now, heard = int(clock[0]) * 1000 + int(clock[1]) // 1000, dict(beats)
         pace = interval_ms(len(views))
         found = []
-        for name, (beat, measured, joined, trouble, by, why, marked) in zip(names, details, strict=True):
+        for name, (beat, measured, skew, shown, joined, trouble, by, why, marked) in zip(names, details, strict=True):
             heartbeat = int(heard.get(name, 0))
             silent = now - max(heartbeat, int(since or 0))
             state, code = node_state(
@@ -81,6 +83,8 @@ class FleetReader(RedisStore):
                 "heartbeat_ms": heartbeat,
                 "age_s": (now - heartbeat) / 1000,
                 "beat": json.loads(beat) if beat else None,
+                "skew_ms": int(skew or 0),
+                "shown": shown,
                 "measured": json.loads(measured) if measured else {},
                 "joined_ms": int(joined or 0),
             }

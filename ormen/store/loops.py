@@ -40,9 +40,9 @@ class LoopStore(ManagerStore):
         return Turn(bool(reply["run"]), int(reply["now"]), int(reply["since"]))
 
     @answering
-    def done(self, loop: str) -> None:
-        """Note that a loop has succeeded just now."""
-        self.client.hset(self.keys.loops, loop, self.now_ms())
+    def done(self, loop: str, *, now_ms: int) -> None:
+        """Note that a loop's turn has succeeded."""
+        self.client.hset(self.keys.loops, loop, now_ms)
 
     @answering
     def watched_for_ms(self) -> int:
@@ -52,9 +52,9 @@ class LoopStore(ManagerStore):
         return now - int(since) if began and since and 0 <= now - int(began) <= 2000 else 0
 
     @answering
-    def due(self, limit: int) -> list[str]:
+    def due(self, limit: int, *, now_ms: int) -> list[str]:
         """Return pending tasks whose next try is due, the longest waiting first."""
-        return list(self.client.zrangebyscore(self.keys.pending, "-inf", self.now_ms(), 0, limit))
+        return list(self.client.zrangebyscore(self.keys.pending, "-inf", now_ms, 0, limit))
 
     @answering
     def next_due_ms(self) -> int | None:
@@ -68,9 +68,14 @@ class LoopStore(ManagerStore):
         return list(self.client.zrange(self.keys.pending, 0, limit - 1))
 
     @answering
-    def stalled(self, *, age_ms: int, limit: int = BATCH) -> list[str]:
-        """Return scheduled tasks of which no agent has spoken for `age_ms`."""
-        return list(self.client.zrangebyscore(self.keys.scheduled, "-inf", self.now_ms() - age_ms, 0, limit))
+    def stalled(self, *, since_ms: int, limit: int = BATCH) -> list[str]:
+        """Return scheduled tasks of which no agent has spoken since `since_ms`."""
+        return list(self.client.zrangebyscore(self.keys.scheduled, "-inf", since_ms, 0, limit))
+
+    @answering
+    def draining(self) -> list[str]:
+        """Return the nodes that are being drained."""
+        return [name for name, view in self.client.hgetall(self.keys.views).items() if view.startswith("draining ")]
 
     @answering
     def unstall(self, ids: Sequence[str], *, age_ms: int) -> list[str]:
@@ -152,9 +157,9 @@ class LoopStore(ManagerStore):
         return total[0], total[1], total[2], total[3]
 
     @answering
-    def trim_events(self) -> int:
+    def trim_events(self, *, now_ms: int) -> int:
         """Forget events older than seven days; return how many went."""
-        return int(self.client.xtrim(self.keys.events, minid=str(self.now_ms() - EVENTS_KEPT_MS), approximate=True))
+        return int(self.client.xtrim(self.keys.events, minid=str(now_ms - EVENTS_KEPT_MS), approximate=True))
 
     @answering
     def lease(self, loop: str, *, seconds: int) -> bool:

@@ -69,8 +69,8 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
     """Return the node of its packed view and its facts.
 
     `live` holds what is derived when it is read: ``state``, ``reason``, ``heartbeat_ms``, ``age_s``, and from the
-    node's own hash ``beat`` (what the last heartbeat measured), ``measured`` (what one now and then adds) and
-    ``joined_ms``, where they were read.
+    node's own hash ``beat`` (what the last heartbeat measured), ``measured`` (what one now and then adds),
+    ``skew_ms``, ``shown`` and ``joined_ms``, where they were read.
     """
     _mode, synced, _trouble, lost, *numbers, load, engine, _rev = view.split()
     cpu, memory, disk, rcpu, rmemory, rdisk, tasks = map(int, numbers)
@@ -97,7 +97,8 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
         heartbeat_ms=live["heartbeat_ms"],
         heartbeat_age_s=live["age_s"],
         joined_ms=live.get("joined_ms", 0),
-        skew_ms=beat.get("skew_ms", 0),
+        skew_ms=live.get("skew_ms", 0),
+        shown=live.get("shown"),
         facts={**facts.get("facts", {}), **live.get("measured", {}), "load": int(load) / 1000},
     )
 

@@ -203,6 +203,16 @@ def test_reschedule_places_what_its_request_could_not(deck: Deck, agent: AgentSt
     assert now.state is State.SCHEDULED
 
 
+def test_reschedule_leaves_alone_what_is_not_due(deck: Deck, agent: AgentStore, loops: Loops) -> None:
+    """A task that waits for room is not looked at before its time unless room was freed: looking costs a placement."""
+    join(agent)
+    task = submission.submit(deck, items({"image": "x", "memory": "40GiB"}))[0]
+    loops.reschedule()
+    now = deck.store.task(task.id)
+    assert now is not None
+    assert now.revision == task.revision
+
+
 def test_a_start_of_which_nothing_is_heard_goes_elsewhere(deck: Deck, agent: AgentStore, loops: Loops) -> None:
     """A scheduled task without a sign for a minute is placed on another node, with START_STALLED on record."""
     join(agent, "node-1")
