@@ -166,6 +166,7 @@ class Agent:
         """End the streams and let the lanes go; containers run on."""
         self._pause.set()
         self.sync.make_full()
+        self.probing.wake()
         self.watcher.close()
         self.requests.close()
         self.lanes.close()

@@ -55,7 +55,7 @@ class Crew:
         self._begin("heartbeat", self._loop, self._beat, self._ended.wait)
         self._begin("sync", self._loop, self._sync, agent.sync.rest)
         self._begin("proof", self._loop, self._prove, self._ended.wait)
-        self._begin("probes", self._loop, self._probe, self._ended.wait)
+        self._begin("probes", self._loop, self._probe, agent.probing.rest)
         self._begin("watcher", agent.watcher.run)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from ormen.reasons import Reason
 from ormen.schema import resolve
@@ -49,7 +50,7 @@ class Ender:
     def end_unhealthy(self, task: Task, container: Container, reason: Reason) -> Step:
         """End the attempt because its check failed too often."""
         spec = resolve(task.spec)
-        end = self._end_of(self._halt(task, container, spec.stop_grace_s))
+        end = self._end_of(self._halt(task, container, spec.stop_grace_s, unhealthy=True))
         report = judgement.unhealthy(task, spec, end, reason=reason, rng=self._station.rng)
         return self._tell(task, report, reason.code.value)
 
@@ -62,10 +63,10 @@ class Ender:
 
     def clear_away(self, container: Container, grace_s: float = SUPERSEDED_GRACE_S) -> None:
         """Stop and remove a container; whoever calls has read the record that says so."""
-        self._station.evidence.expect(container.id)
-        if container.running:
-            self._station.runtime.stop(container.id, grace_s=grace_s)
-        self._station.runtime.remove(container.id)
+        with self._station.evidence.ending(container.id):
+            if container.running:
+                self._station.runtime.stop(container.id, grace_s=grace_s)
+            self._station.runtime.remove(container.id)
 
     def exited(self, task: Task, container: Container, *, unreported: bool = False) -> Step:
         """Report an end that came by itself, once it is known by whose doing."""
@@ -92,11 +93,16 @@ class Ender:
         self._station.runtime.remove(container.id)
         return end
 
-    def _halt(self, task: Task, container: Container, grace_s: float) -> Container:
-        self._station.evidence.expect(container.id)
-        detail = f"stopping, at most {judgement.span(grace_s)}"
-        self._station.store.note(Remark(task=task.id, node=self._station.node, attempt=task.attempt, detail=detail))
-        self._station.runtime.stop(container.id, grace_s=grace_s)
+    def _halt(self, task: Task, container: Container, grace_s: float, *, unhealthy: bool = False) -> Container:
+        most = f"at most {judgement.span(grace_s)}"
+        remark = Remark(task=task.id, node=self._station.node, attempt=task.attempt, detail=f"stopping, {most}")
+        if unhealthy:
+            # A user's own stop or restart was told when it was asked for; this one nobody asked for.
+            text = f"as unhealthy, {most}"
+            remark = replace(remark, event="task.stopping", sentence=text, detail=f"stopping {text}")
+        with self._station.evidence.ending(container.id):
+            self._station.store.note(remark)
+            self._station.runtime.stop(container.id, grace_s=grace_s)
         return self._station.runtime.inspect(container.id) or container
 
     def _end_of(self, container: Container | None, *, cause: str | None = None, unreported: bool = False) -> End:

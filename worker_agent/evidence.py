@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import signal
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -46,6 +48,7 @@ class Heard:
     """What was heard or seen of one container."""
 
     expected: bool = False
+    ending: bool = False
     stopped: bool = False
     killed_ms: int | None = None
     signal: int | None = None
@@ -75,6 +78,25 @@ class Evidence:
         """Note that we are about to end this container, so that the signals sent to it are ours."""
         with self._lock:
             self._of(container_id).expected = True
+
+    @contextmanager
+    def ending(self, container_id: str) -> Iterator[None]:
+        """Mark the container as being ended by us: what its check says counts no more, unless the end fails."""
+        with self._lock:
+            heard = self._of(container_id)
+            heard.expected = heard.ending = True
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._of(container_id).ending = False
+            raise
+
+    def is_ending(self, container_id: str) -> bool:
+        """Return whether we are ending the container, or have ended it."""
+        with self._lock:
+            heard = self._heard.get(container_id)
+            return heard is not None and heard.ending
 
     def hear(self, event: RuntimeEvent) -> None:
         """Take in an event of the engine."""

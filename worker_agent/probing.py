@@ -1,8 +1,8 @@
 """When each running task's check is due, and what its results come to.
 
 Checks begin as soon as the container runs. Until the first good one, or the end of the grace time, failures do not
-count and a check is made at least every second; from then on `retries` failures in a row end the attempt. While
-Redis is away checks go on and nothing is ended.
+count and a check is made at least every second; from then on `retries` failures in a row end the attempt. While we
+end it, for whatever reason, no check counts. While Redis is away checks go on and nothing is ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Reason
@@ -80,6 +80,7 @@ class Probing:
         self._end_attempt = end_attempt
         self._watched: dict[str, Watched] = {}
         self._lock = Lock()
+        self._changed = Event()
         self.clock: Callable[[], float] = time.monotonic
 
     def seen(self, task: Task, container: Container | None) -> None:
@@ -94,6 +95,7 @@ class Probing:
             if watched is not None and (watched.attempt, watched.container.id) == (task.attempt, container.id):
                 return
             self._watched[task.id] = self._begin(task, health, container)
+            self._changed.set()
 
     def step(self, now: float) -> float:
         """Hand in the checks that are due; return when the next one will be, at most a second from now."""
@@ -106,6 +108,15 @@ class Probing:
         for item in due:
             self._lanes.submit(PROBE, f"probe {item.task_id}", partial(self._probe, item))
         return min(following, now + 1.0)
+
+    def rest(self, seconds: float) -> None:
+        """Wait between two steps, not beyond a change of what is due: the next check is told by the end of the last."""
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def wake(self) -> None:
+        """End a rest."""
+        self._changed.set()
 
     def ages_s(self) -> dict[str, float]:
         """Return how long ago each task's check was last made."""
@@ -126,6 +137,8 @@ class Probing:
         )
 
     def _probe(self, item: Watched) -> str:
+        if self._station.evidence.is_ending(item.container.id):
+            return "being ended"
         try:
             container = self._fresh(item)
             if container is None:
@@ -135,9 +148,10 @@ class Probing:
             # The engine's fault, not the container's: it says nothing of its health.
             return fault.reason.code.value
         with self._lock:
-            if self._watched.get(item.task_id) is not item:
+            if self._watched.get(item.task_id) is not item or self._station.evidence.is_ending(container.id):
                 return "ended meanwhile"
             item.take(result, self.clock())
+        self._changed.set()
         self._tell(item, result)
         if item.over:
             times = "" if item.failures == 1 else f", {item.failures} times in a row"
@@ -163,6 +177,8 @@ class Probing:
         state = item.state
         if state is Health.STARTING or (state is Health.HEALTHY and item.told is Health.HEALTHY):
             return
+        if item.failures > item.health.retries:
+            return  # The end was asked for and waits its turn, or for Redis.
         failing = state is Health.FAILING
         count = f" ({item.failures} of {item.health.retries} failures)" if failing else ""
         remark = Remark(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from ormen.reasons import Code
+from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.spec import HealthSpec
 from ormen.task import Health, State, Task
 from tests.unit.agents import AgentBench, events_of
+from worker_agent.fake_engine import Behaviour, Pace
 from worker_agent.probing import Watched
-from worker_agent.runtime import Container, ProbeResult
+from worker_agent.runtime import Container, EngineHung, ProbeResult
 
 GOOD = ProbeResult(True, "fine", Code.HEALTH_HTTP)
 BAD = ProbeResult(False, "no", Code.HEALTH_HTTP)
@@ -107,6 +109,51 @@ def test_a_check_that_fails_too_often_ends_the_attempt(bench: AgentBench) -> Non
     assert found.reason is not None
     assert found.reason.code is Code.HEALTH_COMMAND
     assert found.reason.sentence == "Not healthy on node-1: ok exited with 1, 2 times in a row."
+
+
+@pytest.mark.parametrize("end", [AgentBench.work, probe], ids=["by a restart", "by its check"])
+def test_no_check_counts_while_we_end_the_attempt(settings: Settings, end: Callable[[AgentBench], None]) -> None:
+    """While the container is being stopped, by whom ever it was asked, its check is not made and tells nothing."""
+    details: list[str] = []
+
+    def stopping(_: float) -> None:
+        details.append(str(bench.task(task.id).detail))
+        probe(bench, 3)
+
+    bench = AgentBench(settings, behaviour=Behaviour(pace=Pace(stop_s=1), sleep=stopping))
+    task = checked(bench, status=1)
+    probe(bench)
+    if end is AgentBench.work:
+        bench.deck.restart(task)
+    end(bench)
+    told = events_of(bench, task)
+    if end is AgentBench.work:
+        assert (details, told.count("task.failing")) == (["stopping, at most 10.0s"], 1)
+    else:
+        assert (details, told.count("task.failing")) == (["stopping as unhealthy, at most 10.0s"], 2)
+        assert told.count("task.stopping") == 1
+    bench.close()
+
+
+def test_checks_go_on_when_the_end_fails(bench: AgentBench) -> None:
+    """An engine that refuses the stop leaves the check as it was; more failures than `retries` are not told."""
+    task = checked(bench, status=1)
+    bench.runtime.fail("stop", EngineHung(Reason(Code.ENGINE_HUNG, "no answer")))
+    probe(bench, 2)
+    assert bench.task(task.id).state is State.RUNNING
+    probe(bench)
+    assert bench.task(task.id).state is State.PENDING
+    assert events_of(bench, task).count("task.failing") == 2
+
+
+def test_the_end_of_a_check_ends_the_rest_before_the_next(bench: AgentBench) -> None:
+    """The next check is due from the last one's end, so an interval below a second holds."""
+    checked(bench)
+    bench.agent.probing.rest(0)
+    probe(bench)
+    began = time.monotonic()
+    bench.agent.probing.rest(30)
+    assert time.monotonic() - began < 15
 
 
 def test_without_a_restart_policy_a_failing_check_fails_the_task(bench: AgentBench) -> None:
