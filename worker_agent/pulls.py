@@ -2,7 +2,8 @@
 
 Nothing waits for a pull while it holds a task: whoever needs the image says so and leaves; when the pull has ended,
 each task that waited is looked at again from its record. So a stop during a pull is done at once, and the fence is
-always checked between pull and start.
+always checked between pull and start. A pull that nobody waits for any more is left at its next progress, and the
+engine ends it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ NOTE_EVERY_S = 1.0
 """How often the progress of a pull is written down."""
 
 Fence = tuple[str, int]
+
+
+class _Unwanted(Exception):
+    """Nobody waits for the image any more."""
 
 
 @dataclass(slots=True)
@@ -95,7 +100,10 @@ class Pulls:
         pull = self._running[image]
         refusal: Reason | None = None
         try:
-            self._station.runtime.pull(image, on_progress=partial(self._progress, pull))
+            self._station.runtime.pull(image, on_progress=partial(self._progress, image, pull))
+        except _Unwanted:
+            log.info("pull of %s ended: nobody waits for it any more", image)
+            return
         except PullRefused as fault:
             refusal = fault.reason
         except RuntimeFault as fault:
@@ -117,7 +125,13 @@ class Pulls:
         for task_id, _ in sorted(pull.waiting):
             self._look_again(task_id)
 
-    def _progress(self, pull: _Pull, progress: PullProgress) -> None:
+    def _progress(self, image: str, pull: _Pull, progress: PullProgress) -> None:
+        """Write down how far the pull is; raise _Unwanted, which makes the runtime leave it, if nobody waits."""
+        with self._lock:
+            if not pull.waiting:
+                # Whoever wants the image from now on begins anew, from the layers that the engine keeps.
+                del self._running[image]
+                raise _Unwanted
         pull.last = progress
         now = time.monotonic()
         if now - pull.noted_s < NOTE_EVERY_S:

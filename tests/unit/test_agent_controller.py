@@ -10,7 +10,7 @@ from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.task import Health, Port, State
 from tests.unit.agents import AgentBench, events_of
-from worker_agent.fake_runtime import Behaviour
+from worker_agent.fake_engine import Behaviour, Pace
 from worker_agent.runtime import PlanRefused, StartRefused
 
 
@@ -78,6 +78,23 @@ def test_a_missing_image_is_fetched_once_for_all_who_want_it(settings: Settings)
     assert [bench.task(task.id).state for task in tasks] == [State.RUNNING] * 3
     for task in tasks:
         assert events_of(bench, task)[2:] == ["task.received", "task.pulling", "task.pulled", "task.running"]
+    bench.close()
+
+
+def test_a_pull_ends_when_nobody_waits_for_it(settings: Settings) -> None:
+    """The last task that waits is removed: the pull is left at its next progress; who comes later begins anew."""
+
+    def pulling(_: float) -> None:
+        bench.deck.remove(task, force=True)
+        bench.work()
+
+    bench = AgentBench(settings, behaviour=Behaviour(images=set(), pace=Pace(pull_s=1), sleep=pulling))
+    task = bench.submit()
+    bench.work()
+    assert bench.deck.read([task.id])[task.id] is None
+    assert bench.runtime.behaviour.images == set()
+    bench.runtime.behaviour.sleep = lambda _: None
+    assert bench.running("later").state is State.RUNNING
     bench.close()
 
 
