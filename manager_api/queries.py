@@ -11,6 +11,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from ormen import fields as read
 from ormen.errors import InvalidSpec
+from ormen.node_labels import key_trouble, value_trouble
 from ormen.strict import Leaf, Strict, flatten
 from ormen.task import State
 from ormen.units import UnitError, parse_duration
@@ -169,12 +170,28 @@ class MarkBody(Strict):
     by = Leaf(lambda value: read.text(value, most=100), {"type": "string", "maxLength": 100})
 
 
+def node_label_key(value: object) -> str:
+    """Read a key that a constraint can name."""
+    key = read.label_key(value)
+    if trouble := key_trouble(key):
+        raise read.bad("MALFORMED", f'"{key}" {trouble}', value)
+    return key
+
+
+def node_label_value(value: object) -> str:
+    """Read a value that a constraint can name."""
+    found = read.text(value, most=200)
+    if trouble := value_trouble(found):
+        raise read.bad("MALFORMED", f'"{found}" {trouble}', value)
+    return found
+
+
 def node_labels(value: object) -> dict[str, str | None]:
     """Read labels to set; null removes one."""
     if not isinstance(value, dict):
         raise read.bad("WRONG_TYPE", f"must be an object, not {read.kind(value)}", value)
     kept = {key: text for key, text in value.items() if text is not None}
-    read_all = read.mapping(read.label_key, lambda text: read.text(text, most=200), most_bytes=16_384)
+    read_all = read.mapping(node_label_key, node_label_value, most_bytes=16_384)
     return {**read_all(kept), **{read.label_key(key): None for key, text in value.items() if text is None}}
 
 

@@ -179,7 +179,7 @@ class StillRunning(Conflict):
     """The task has not ended, and the request did not insist."""
 
     code = "STILL_RUNNING"
-    title = "The task still runs"
+    title = "Something still runs"
 
 
 class Denied(OrmenError):

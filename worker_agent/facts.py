@@ -16,6 +16,7 @@ import psutil
 
 from ormen import __version__
 from ormen.node import Resources
+from ormen.node_labels import key_trouble, value_trouble
 from ormen.settings import Settings
 from ormen.store.agent import NodeCard
 from worker_agent.runtime import Engine
@@ -81,12 +82,15 @@ def read_share(text: str) -> Fraction:
 
 
 def read_labels(text: str) -> dict[str, str]:
-    """Return the labels that ``disk=ssd,zone=eu`` says; raise ValueError for an item without ``=`` or key."""
+    """Return the labels that ``disk=ssd,zone=eu`` says; raise ValueError for one that no constraint can name."""
     found = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         key, given, value = item.partition("=")
         if not given or not key.strip():
             raise ValueError(f"ORMEN_NODE_LABELS has {item!r}; each label is KEY=VALUE")
+        trouble = key_trouble(key.strip()) or value_trouble(value.strip())
+        if trouble:
+            raise ValueError(f"ORMEN_NODE_LABELS has {item!r}, which {trouble}")
         found[key.strip()] = value.strip()
     return found
 

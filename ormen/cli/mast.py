@@ -104,7 +104,12 @@ def _each(session: Session, names: tuple[str, ...], act: Callable[[str], str]) -
     return code
 
 
-def _act(ctx: click.Context, names: tuple[str, ...], act: Callable[[Client, str], Document | None], done: str) -> None:
+def _act(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    act: Callable[[Client, str], Document | None],
+    done: str | Callable[[], str],
+) -> None:
     session = session_of(ctx)
     client = session.client()
     found: list[Document] = []
@@ -113,7 +118,7 @@ def _act(ctx: click.Context, names: tuple[str, ...], act: Callable[[Client, str]
         node = act(client, name)
         if node is not None:
             found.append(node)
-        return "" if session.quiet or session.structured else f"{name} {done}"
+        return "" if session.quiet or session.structured else f"{name} {done if isinstance(done, str) else done()}"
 
     code = _each(session, names, line)
     if session.structured:
@@ -174,7 +179,20 @@ def label(ctx: click.Context, name: str, labels: tuple[str, ...]) -> None:
         if not key or not (equals or word.endswith("-")):
             raise Failure(f'"{word}" is neither KEY=VALUE nor KEY-', exit_code=2)
         wanted[key if equals else word[:-1]] = value if equals else None
-    _act(ctx, (name,), lambda client, node: client.label(node, wanted), f"is labelled: {' '.join(labels)}")
+    absent: list[str] = []
+
+    def change(client: Client, node: str) -> Document:
+        gone = [key for key, value in wanted.items() if value is None]
+        had = client.node(node)["labels"] if gone else {}
+        absent.extend(key for key in gone if key not in had)
+        return client.label(node, wanted)
+
+    def outcome() -> str:
+        done = [word for word in labels if "=" in word or word[:-1] not in absent]
+        said = [f"is labelled: {' '.join(done)}"] if done else []
+        return "; ".join([*said, *(f"had no label {key}" for key in absent)])
+
+    _act(ctx, (name,), change, outcome)
 
 
 @mast.command(name="rm", cls=Command, usage=["[OPTIONS] NODE..."])

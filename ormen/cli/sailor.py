@@ -21,6 +21,7 @@ from ormen.local.logs import last_answer
 from ormen.local.plan import agent_program
 from ormen.local.state import StateFolder, default_folder
 from ormen.local.supervisor import GaveUp
+from ormen.node_labels import key_trouble, value_trouble
 from ormen.settings import Settings
 
 
@@ -95,8 +96,11 @@ def sailor_settings(flags: Flags, base: Settings) -> Settings:
     if not re.fullmatch(r"[1-9]\d*/[1-9]\d*", share) or int(share.split("/")[0]) > int(share.split("/")[1]):
         raise LocalFailure(f'--share "{share}" is no part', hint="write it as 1/3", exit_code=WRONG_USE)
     for label in flags.labels:
-        if not re.fullmatch(r"[^=,\s]+=[^,]*", label):
+        if not re.fullmatch(r"[^=,]+=[^,]*", label):
             raise LocalFailure(f'--label "{label}" is no label', hint="write it as disk=ssd", exit_code=WRONG_USE)
+        key, _, value = label.partition("=")
+        if trouble := key_trouble(key) or value_trouble(value):
+            raise LocalFailure(f'--label "{label}" {trouble}', exit_code=WRONG_USE)
     node = flags.name or base.node or socket.gethostname()
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", node):
         raise LocalFailure(

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ormen.node import Node
+from ormen.node_labels import FACTS, KEY, UNREADABLE
 
-FACTS = ("node", "os", "arch", "engine")
-"""Keys that every node has without being labelled."""
+__all__ = ["FACTS", "Constraint", "parse", "values_of"]
 
 _FORMS = "write {key}=VALUE, {key}!=VALUE or {key} in (A,B)"
-_KEY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?")
 _SHAPE = re.compile(r"(?P<key>[^=!<>~\s]*)\s*(?P<operator>[=!<>~]+|in\b)\s*(?P<rest>.*)", re.DOTALL)
 
 
@@ -54,10 +53,10 @@ def parse(text: str) -> Constraint:
     expression = text.strip()
     shape = _SHAPE.fullmatch(expression)
     if shape is None:
-        key = expression if _KEY.fullmatch(expression) else "KEY"
+        key = expression if KEY.fullmatch(expression) else "KEY"
         raise ValueError(f'"{expression}" compares nothing; {_FORMS.format(key=key)}')
     key, operator, rest = shape["key"], shape["operator"], shape["rest"].strip()
-    if not _KEY.fullmatch(key):
+    if not KEY.fullmatch(key):
         raise ValueError(f'"{expression}" has no key that a label can have; {_FORMS.format(key="KEY")}')
     if operator not in ("=", "!=", "in"):
         remedy = f"write {key}={rest}" if operator == "==" else _FORMS.format(key=key)
@@ -66,7 +65,7 @@ def parse(text: str) -> Constraint:
     if not all(values):
         raise ValueError(f'"{expression}" has an empty value; {_FORMS.format(key=key)}')
     for value in values:
-        if re.search(r"[\s,()]", value):
+        if UNREADABLE.search(value):
             raise ValueError(f'"{expression}": the value {value!r} holds a space, comma or bracket, as no label does')
     return Constraint(expression, key, operator, values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from flask.testing import FlaskClient
 
 from manager_api.routes.system import late_loops
@@ -64,6 +65,17 @@ def test_labels_are_set_and_removed(api: FlaskClient, sailor: Sailor) -> None:
     problem = api.patch("/v1/nodes/node-1", json={"labels": {"ormen.x": "1", "rack": 7}, "lables": {}}).get_json()
     assert {fault["pointer"] for fault in problem["errors"]} == {"/labels/ormen.x", "/labels/rack", "/lables"}
     assert api.get("/v1/nodes/node-1").get_json()["labels"] == {"disk": "ssd"}
+
+
+@pytest.mark.parametrize(("key", "value"), [("a b", "c"), ("node", "zzz"), ("engine", "1"), ("disk", "a b")])
+def test_a_label_is_one_that_a_constraint_can_name(api: FlaskClient, sailor: Sailor, key: str, value: str) -> None:
+    """A key that is a fact of every node, or a word that no constraint can hold, is a fault with its rule."""
+    answer = api.patch("/v1/nodes/node-1", json={"labels": {key: value}})
+    assert answer.status_code == 422
+    (fault,) = answer.get_json()["errors"]
+    assert fault["pointer"] == f"/labels/{key}"
+    assert "constraint can name" in fault["detail"] or "a fact that every node has" in fault["detail"]
+    assert key not in api.get("/v1/nodes/node-1").get_json()["labels"]
 
 
 def test_a_node_with_tasks_is_not_forgotten(api: FlaskClient, sailor: Sailor) -> None:

@@ -286,7 +286,8 @@ def test_nodes_are_marked_and_labelled() -> None:
     """cordon, uncordon, label and rm each say what is so, and send what was asked."""
     marked = node("node-1", state="cordoned")
     answers = {f"POST /v1/nodes/node-1/{verb}": Answer(202, marked) for verb in ("cordon", "activate", "drain")}
-    answers |= {"PATCH /v1/nodes/node-1": Answer(200, marked), "DELETE /v1/nodes/node-1": Answer(204)}
+    answers |= {"GET /v1/nodes/node-1": marked, "PATCH /v1/nodes/node-1": Answer(200, marked)}
+    answers |= {"DELETE /v1/nodes/node-1": Answer(204)}
     with deck({**answers, "GET /v1/tasks": {"items": [], "next": None}}) as stub:
         assert (
             ormen("mast", "cordon", "node-1", "--reason", "disk", at=stub.address).stdout
@@ -297,7 +298,18 @@ def test_nodes_are_marked_and_labelled() -> None:
         assert ormen("mast", "rm", "node-1", at=stub.address).stdout == "node-1 is forgotten\n"
         assert ormen("mast", "drain", "node-1", at=stub.address).returncode == 0
     assert stub.seen[0].body["reason"] == "disk"
-    assert stub.seen[2].body == {"labels": {"disk": "ssd", "zone": None}}
+    assert [seen.body for seen in stub.seen if seen.method == "PATCH"] == [{"labels": {"disk": "ssd", "zone": None}}]
+
+
+def test_removing_a_label_that_is_not_there_says_so() -> None:
+    """`KEY-` of an unknown key changes nothing, and the line tells which keys there were not."""
+    plain = node("node-1", labels={"disk": "ssd"})
+    with deck({"GET /v1/nodes/node-1": plain, "PATCH /v1/nodes/node-1": Answer(200, plain)}) as stub:
+        assert ormen("mast", "label", "node-1", "zz-", at=stub.address).stdout == "node-1 had no label zz\n"
+        assert (
+            ormen("mast", "label", "node-1", "disk-", "zz-", at=stub.address).stdout
+            == "node-1 is labelled: disk-; had no label zz\n"
+        )
 
 
 def test_logs_of_one_task_are_raw_and_of_several_have_names() -> None:

@@ -38,6 +38,9 @@ def test_the_labels_of_a_sailor_are_added_to_those_of_its_environment():
         ({"share": "4/3"}, '--share "4/3" is no part'),
         ({"share": "half"}, '--share "half" is no part'),
         ({"labels": ("disk",)}, '--label "disk" is no label'),
+        ({"labels": ("a b=c",)}, '--label "a b=c" is no key that a constraint can name'),
+        ({"labels": ("os=mine",)}, '--label "os=mine" is a fact that every node has by itself'),
+        ({"labels": ("room=4 a",)}, '--label "room=4 a" holds a space'),
         ({"name": "node 4"}, '"node 4" is no name for a node'),
     ],
 )
