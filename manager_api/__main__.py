@@ -10,13 +10,14 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from manager_api.log import set_up
-from ormen.errors import OrmenError
+from ormen.errors import OrmenError, StoreUnavailable
 from ormen.messages import CONTROL_QUEUE, TICK_QUEUE
 from ormen.settings import Settings
 
@@ -57,6 +58,7 @@ def control(settings: Settings) -> int:
     warnings.simplefilter("ignore", SecurityWarning)
     app = make_worker_app(settings)
     keep_our_log(settings)
+    say_who_may_join(settings)
     drop_old_ticks(app)
     worker = app.Worker(
         hostname=f"control@{os.uname().nodename}",
@@ -72,6 +74,23 @@ def control(settings: Settings) -> int:
     log.info("control: the loops' worker starts")
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def say_who_may_join(settings: Settings) -> None:
+    """Write down the nodes of ``-w``, or that any may join; a Redis that does not answer is waited for."""
+    from ormen.store.manager import ManagerStore
+
+    names = [name.strip() for name in (settings.allowed_nodes or "").split(",") if name.strip()]
+    store = ManagerStore.connect(settings, name="control")
+    while True:
+        try:
+            store.allow_nodes(names or None)
+        except StoreUnavailable as fault:
+            log.warning("control: %s; waiting for it", str(fault).rstrip("."))
+            time.sleep(1.0)
+        else:
+            store.close()
+            return
 
 
 def drop_old_ticks(app: Any) -> None:
@@ -94,7 +113,7 @@ def beat(settings: Settings) -> int:
     app = make_worker_app(settings)
     keep_our_log(settings)
     log.info("beat: starts")
-    Beat(app=app, scheduler_cls="celery.beat:Scheduler", quiet=True).run()
+    Beat(app=app, scheduler_cls="manager_api.control.app:Metronome", quiet=True).run()
     return 0
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from celery import Celery
+from celery.beat import Scheduler
 from celery.schedules import schedule
 
 from manager_api.control.loops import INTERVALS_MS, Loops
@@ -30,6 +31,14 @@ TICKS = {
 
 PLAIN = {"declare": [], "retry": False, "argsrepr": "()", "kwargsrepr": "{}", "ignore_result": True}
 """Options of a tick: nothing is declared, described or tried again for what the next tick does anyway."""
+
+
+class Metronome(Scheduler):
+    """Celery's scheduler in memory, for a schedule that never changes while it runs."""
+
+    def schedules_equal(self, *_: object) -> bool:
+        """Return True: comparing every entry at each tick was a quarter of an idle beat's work."""
+        return True
 
 
 def _now() -> datetime:
