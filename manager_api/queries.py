@@ -24,6 +24,7 @@ FLAG = {"type": "string", "enum": ["1", "0"], "default": "0"}
 TEXT = {"type": "string", "minLength": 1}
 WAIT = {"type": "string", "description": "at most 300 seconds", "default": "60", "examples": ["1m30s"]}
 SINCE = {"type": "string", "description": "a time, or how long ago", "examples": ["10m", "2026-11-21T10:02:11Z"]}
+SELECTOR = re.compile(r"[^\s=!<>~,()]+(!?=.*)?", re.DOTALL)
 WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
@@ -65,6 +66,13 @@ def whole(low: int, high: int) -> Callable[[str], int]:
         return int(value)
 
     return reader
+
+
+def selector(value: str) -> str:
+    """Read ``k=v``, ``k!=v`` or ``k``."""
+    if not SELECTOR.fullmatch(word(value)):
+        raise read.bad("MALFORMED", f'"{value[:60]}" selects by no label', value, hint="write k=v, k!=v or k")
+    return value
 
 
 def words(each: Callable[[str], str]) -> Callable[[Sequence[str]], tuple[str, ...]]:
@@ -132,7 +140,7 @@ class TasksQuery(PageQuery):
     node = Param(word, TEXT)
     name = Param(word, TEXT)
     label = Param(
-        words(word),
+        words(selector),
         {"type": "array", "items": {"type": "string"}, "description": "`k=v`, `k!=v` or `k`; all must hold"},
         default=(),
         many=True,

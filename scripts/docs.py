@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from ormen import settings as settings_module
+from ormen.cli.errors import MEANINGS
 from ormen.cli.main import cli
 from ormen.reasons import FINAL, SPENDS, Code
 from ormen.settings import Settings
@@ -52,6 +53,8 @@ def settings_page() -> str:
 def cli_page() -> str:
     """Return the page of every command's help, as it is printed at 80 columns."""
     parts = ["# Command line", "", "As `--help` prints it. This page is made by `scripts/docs`.", ""]
+    parts += ["## Exit codes", "", "| code | means |", "| --- | --- |"]
+    parts += [*(f"| {code} | {means} |" for code, means in MEANINGS.items()), ""]
     root = click.Context(
         cli, info_name="ormen", terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=["-h", "--help"]
     )

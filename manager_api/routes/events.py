@@ -17,7 +17,7 @@ from manager_api.feed import Subscription, order
 from manager_api.nouns import Nouns
 from manager_api.queries import EventsQuery
 from manager_api.services import Services, services
-from ormen.errors import Fault, InvalidQuery, StoreUnavailable, TaskNotFound
+from ormen.errors import Fault, InvalidQuery, NodeNotFound, StoreUnavailable, TaskNotFound
 from ormen.events import Event
 from ormen.task import Task
 
@@ -62,6 +62,8 @@ def index(query: dict[str, Any]) -> Response:
     """
     mine = services()
     task_id = task_of(mine, query["task"])
+    if query["node"]:
+        check_node(mine, query["node"])
     after = position(mine, query)
     if query["follow"]:
         return stream(mine, after, wants=chosen(task_id, query["node"]))
@@ -98,6 +100,16 @@ def task_of(mine: Services, word: str | None) -> str | None:
         if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word):
             return word
         raise
+
+
+def check_node(mine: Services, name: str) -> None:
+    """Raise NodeNotFound for a node that is not there and of which no event tells."""
+    store = mine.deck.store
+    try:
+        store.node(name)
+    except NodeNotFound:
+        if not store.events(limit=1, node=name):
+            raise
 
 
 def position(mine: Services, query: Mapping[str, Any]) -> str | None:

@@ -61,11 +61,12 @@ def submit_and_wait(mine: Services, asked: Submission, *, timeout_s: float) -> l
 
 @tasks.route("/tasks", methods=["GET"])
 @tasks.query(TasksQuery)
-@tasks.answers(200, TaskPage, problems=(422,))
+@tasks.answers(200, TaskPage, problems=(404, 422))
 def index(query: dict[str, Any]) -> Response:
-    """List tasks, newest first."""
+    """List tasks, newest first. A node that is not there, and that no task on record was on, is 404."""
+    store = services().deck.store
     try:
-        found, cursor = services().deck.store.tasks(
+        found, cursor = store.tasks(
             states=tuple(State(word) for word in query["state"]),
             node=query["node"],
             name=query["name"],
@@ -76,6 +77,8 @@ def index(query: dict[str, Any]) -> Response:
     except ValueError as error:
         hint = "take it from `next` of the page before"
         raise InvalidQuery([Fault(("cursor",), "MALFORMED", "is no cursor", query["cursor"], hint)]) from error
+    if query["node"] and not found and not store.tasks(node=query["node"], limit=1)[0]:
+        store.node(query["node"])
     return reply({"items": [task.to_json() for task in found], "next": cursor})
 
 

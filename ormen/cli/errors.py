@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import click
@@ -15,6 +15,20 @@ from ormen.errors import OrmenError
 from ormen.transport import EXIT_CODES, ClientError
 
 INTERRUPTED, PIPE_CLOSED, TIMED_OUT = 130, 141, 124
+
+MEANINGS: Mapping[int, str] = {
+    0: "what was asked is so",
+    1: "it failed: a task did not come up, or something broke",
+    2: "wrong use: arguments, a file or a spec have faults, each of them named",
+    3: "what was named is not there",
+    4: "it contradicts what is there: a name, an id or a place is taken, a task still runs",
+    5: "something needed does not answer: the deck, Redis or Docker",
+    6: "not allowed: a token, the policy, the access to Docker",
+    TIMED_OUT: "the wait was too long; what was asked goes on",
+    INTERRUPTED: "Ctrl-C",
+    PIPE_CLOSED: "whoever read the output has gone",
+}
+"""Every exit code of the command line, and what it says."""
 
 
 class Failure(OrmenError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from tests.integration.sailors import Sailor
@@ -112,6 +113,21 @@ def test_lists_are_narrowed_by_state_node_name_and_label(api: FlaskClient, sailo
     assert names("state=pending,scheduled") == names("state=pending&state=scheduled") == ["big", "web"]
     assert (names("node=node-1"), names("name=web")) == (["web"], ["web"])
     assert (names("label=app=shop"), names("label=app!=shop"), names("label=app")) == (["web"], ["big"], ["web"])
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/events"])
+def test_a_filter_names_a_node_that_is_or_was(api: FlaskClient, sailor: Sailor, path: str) -> None:
+    """A node that is there fits even with nothing to show; a mistyped one is 404 and not an empty list."""
+    assert api.get(f"{path}?node=node-1").status_code == 200
+    problem = api.get(f"{path}?node=nod-1").get_json()
+    assert (problem["code"], problem["hint"]) == ("NODE_NOT_FOUND", "the nodes are node-1")
+
+
+@pytest.mark.parametrize("label", ["!!", "a b", "=x", "app=shop,!!"])
+def test_a_selector_that_selects_by_no_label_is_a_fault(api: FlaskClient, label: str) -> None:
+    """A label filter that could never fit is refused with the forms that it may have."""
+    answer = api.get("/v1/tasks", query_string={"label": label})
+    assert (answer.status_code, answer.get_json()["errors"][0]["hint"]) == (422, "write k=v, k!=v or k")
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(api: FlaskClient) -> None:

@@ -19,15 +19,18 @@ import pytest
 
 from manager_api.app import create_app
 from ormen import errors
+from ormen.cli.errors import INTERRUPTED, MEANINGS, PIPE_CLOSED, TIMED_OUT
 from ormen.cli.main import cli
 from ormen.cli.options import Command
 from ormen.cli.run import RunCommand, command_place
 from ormen.client import Client
 from ormen.files import read_tasks
+from ormen.local.failure import FAILED, NOT_ALLOWED, OUT_OF_REACH, TAKEN, WRONG_USE
 from ormen.policy import Policy
 from ormen.reasons import Code
 from ormen.schema import load_submission
 from ormen.settings import Settings
+from ormen.transport import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 MADE = {"cli.md", "settings.md", "states.md"}
@@ -216,3 +219,27 @@ def test_the_json_of_a_page_is_json() -> None:
     assert bodies
     for body in bodies:
         assert load_submission(json.loads(body), policy=Policy(()), new_id=lambda: str(uuid4())).items
+
+
+def refusals(cls: type[errors.OrmenError]) -> Iterator[type[errors.OrmenError]]:
+    """Every kind of refusal that the deck's modules know, with a code of its own."""
+    for below in cls.__subclasses__():
+        yield from refusals(below)
+        if "code" in vars(below) and below.__module__.startswith(("ormen.errors", "manager_api")):
+            yield below
+
+
+def test_every_problem_of_the_api_is_listed() -> None:
+    """The page of the API has each code that a problem document can carry, with its status."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    unseen = {errors.NodeRefused}
+    for kind in set(refusals(errors.OrmenError)) - unseen:
+        assert f"| `{kind.code}` | {kind.http_status} |" in page
+
+
+def test_every_exit_code_is_explained() -> None:
+    """Each code that the command line ends with has its meaning, and the page shows it."""
+    known = {0, 1, *EXIT_CODES.values(), INTERRUPTED, PIPE_CLOSED, TIMED_OUT, WRONG_USE, FAILED, TAKEN, NOT_ALLOWED}
+    assert known | {OUT_OF_REACH} == set(MEANINGS)
+    page = (ROOT / "docs" / "cli.md").read_text()
+    assert all(f"| {code} | {means} |" in page for code, means in MEANINGS.items())
