@@ -34,20 +34,20 @@ START_TIMEOUT_S = 30.0
 def why_silent(address: str) -> str | None:
     """Return None if the engine at that address answers its ping, else the reason in a few words."""
     parts = urlsplit(address)
+    if parts.scheme not in ("unix", "tcp"):
+        return None  # ssh and the like: the library that speaks them will tell
+    connection = http.client.HTTPConnection(parts.hostname or "docker", parts.port or 2375, timeout=3)
     try:
         if parts.scheme == "unix":
-            connection = http.client.HTTPConnection("docker", timeout=3)
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.settimeout(3)
             connection.sock.connect(parts.path)
-        elif parts.scheme == "tcp":
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 2375, timeout=3)
-        else:
-            return None  # ssh and the like: the library that speaks them will tell
         connection.request("GET", "/_ping")
         return None if connection.getresponse().status in (200, 400) else "its ping fails"  # 400: it wants TLS
     except OSError as fault:
         return (fault.strerror or str(fault)).lower()
+    finally:
+        connection.close()
 
 
 def find() -> str | None:
@@ -125,10 +125,18 @@ def stop() -> None:
     tell(left, signal.SIGKILL)
     _wait_gone(left, 5)
     for place in (RUN, HOME / "data"):
-        for mount in sorted(_mounts(str(place)), reverse=True):
-            subprocess.run(["umount", "--lazy", mount], check=False, stderr=subprocess.DEVNULL)
-        shutil.rmtree(place, ignore_errors=True)
+        clear(place)
     KEEP.unlink(missing_ok=True)
+
+
+def clear(place: Path) -> None:
+    """Unmount what is mounted on a folder or file and beneath it, and delete it."""
+    for mount in sorted(_mounts(str(place)), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False, stderr=subprocess.DEVNULL)
+    if place.is_dir():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _daemon() -> int | None:

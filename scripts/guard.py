@@ -8,7 +8,7 @@ what must end is simply the list of its descendants, whatever they call themselv
 It acts when the command ends, and when the process that started the guard is gone, kill -9 included:
 
 1. all descendants get SIGTERM, and SIGKILL after a few seconds;
-2. containers, networks and volumes whose label is listed in the file ``$ORMEN_SWEEP`` are removed;
+2. what the file ``$ORMEN_SWEEP`` lists is removed: things in Docker by their label, mounts and folders by their path;
 3. the run's own folder (with ``$TMPDIR``) is deleted;
 4. the private Docker engine is stopped, if this was the last guard of this checkout.
 

@@ -1,6 +1,7 @@
-"""Remove the containers, networks and volumes that carry one of the labels listed in a file, one ``key=value`` a line.
+"""Remove what a file lists, a thing a line: whatever in Docker carries a label ``key=value``; and each ``/path``.
 
-A line is written before anything with that label is made, so what a killed command leaves behind can be found.
+A path is unmounted, with all beneath it, and deleted: the folders of an engine, or the name of a network namespace.
+A line is written before the thing is made, so what a killed command leaves behind can be found.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import docker
+import engine
 from docker.errors import DockerException, NotFound
 
 
@@ -29,8 +31,13 @@ def sweep(client: docker.DockerClient, label: str) -> int:
 
 
 def main(path: str) -> int:
-    """Sweep every label of the file; return the exit code."""
-    labels = sorted({line.strip() for line in Path(path).read_text().splitlines() if "=" in line})
+    """Sweep every line of the file; return the exit code."""
+    lines = sorted({line.strip() for line in Path(path).read_text().splitlines()})
+    for place in (line for line in lines if line.startswith("/")):
+        engine.clear(Path(place))
+    labels = [line for line in lines if "=" in line and not line.startswith("/")]
+    if not labels:
+        return 0
     try:
         client = docker.from_env(timeout=30)
         swept = sum(sweep(client, label) for label in labels)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 
 
-def announce(label: str) -> None:
-    """Tell the guard of scripts/test, if there is one, to remove containers with this label when the run ends."""
+def announce(thing: str) -> None:
+    """Tell the guard of scripts/test, if there is one, what to remove when the run ends.
+
+    A label ``key=value`` of containers, or an absolute path that is unmounted, with all beneath it, and deleted.
+    """
     if os.environ.get("ORMEN_SWEEP"):
         with open(os.environ["ORMEN_SWEEP"], "a") as file:
-            file.write(label + "\n")
+            file.write(thing + "\n")

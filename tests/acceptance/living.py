@@ -61,6 +61,8 @@ class Cluster:
     options: tuple[str, ...] = ("--no-flower",)
     env: dict[str, str] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
+    host: str = "localhost"
+    token: str = ""
 
     # Its life
 
@@ -126,7 +128,7 @@ class Cluster:
     def ormen(self, *words: str, timeout: float = 60, stdin: str = "") -> Done:
         """Run a command against this cluster."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("ORMEN_", "CUBE_", "PYTHON"))}
-        env = {**clean, "ORMEN_MANAGER": f"localhost:{self.port}", **self.env}
+        env = {**clean, "ORMEN_MANAGER": f"{self.host}:{self.port}", "ORMEN_TOKEN": self.token, **self.env}
         done = subprocess.run(
             [ORMEN, *words],
             env=env,
@@ -142,10 +144,11 @@ class Cluster:
 
     def call(self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None) -> Answer:
         """Send a request; bytes go as they are, anything else as JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=100)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=100)
         payload = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        login = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            connection.request(method, path, payload, {"Content-Type": "application/json", **(headers or {})})
+            connection.request(method, path, payload, {"Content-Type": "application/json", **login, **(headers or {})})
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.headers), answer.read().decode())
         finally:
@@ -266,9 +269,9 @@ def taken(port: int, host: str = "127.0.0.1") -> Iterator[None]:
         yield
 
 
-def fetch(port: int, path: str = "/") -> str:
-    """Return what answers on a published port of this machine."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def fetch(port: int, path: str = "/", *, host: str = "127.0.0.1") -> str:
+    """Return what answers on a published port of this machine, or of another host."""
+    connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
         connection.request("GET", path)
         return connection.getresponse().read().decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import docker
 import psutil
@@ -94,3 +95,14 @@ def test_containers_and_networks_of_the_announced_label_are_removed(checkout: Ch
     assert theirs.status == "running"
     theirs.remove(force=True)
     client.close()
+
+
+def test_mounts_and_folders_of_the_announced_paths_are_removed(checkout: Checkout) -> None:
+    """What a path of the file $ORMEN_SWEEP names is unmounted, with all beneath it, and deleted."""
+    place = checkout.folder / "place"
+    (place / "deep" / "in").mkdir(parents=True)
+    mounted = f"mount -t tmpfs none {place}/deep && mkdir {place}/deep/in && mount -t tmpfs none {place}/deep/in"
+    process = checkout.guarded(f'echo {place} >> "$ORMEN_SWEEP"; {mounted}; touch started; sleep 4000')
+    process.kill()
+    wait_until(lambda: checkout.left() == [] and not place.exists())
+    assert str(place) not in Path("/proc/mounts").read_text()
