@@ -59,7 +59,7 @@ class Host:
 
     def __enter__(self) -> Host:
         self.folder.mkdir(parents=True)
-        for place in (f"/run/netns/{self.netns}", self.run, self.folder):
+        for place in (f"/run/netns/{self.netns}", RUN, self.folder):
             announce(str(place))
         try:
             self._cable()

@@ -21,7 +21,7 @@ HOST7 = ["disk=ssd"]
 
 
 def test_a_task_runs_on_the_host_whose_label_it_asks_for(deck: Bed) -> None:
-    """A sailor has joined by its Redis URL alone; the task's port answers on its host's address, and `status` says so."""
+    """A sailor has joined by its Redis URL alone; the task's port answers on its host's address, as `status` says."""
     host = deck.hosts[0]
     task = deck.run(name="web", constraints=HOST7, ports=[{"container": 7777}])
     port = task["ports"][0]["host"]
