@@ -13,11 +13,8 @@ from ormen.reasons import Code, Reason
 
 log = logging.getLogger(__name__)
 
-QUIET_INTERVALS = 8
-"""Heartbeat intervals without a message after which the agent posts one to itself.
-
-Half of what an idle agent costs is this message; 8 still leave 7 to hear it before the node says that it is no good.
-"""
+QUIET_INTERVALS = 5
+"""Heartbeat intervals without a message after which the agent posts one to itself."""
 HEARD_WITHIN_S = 15.0
 """How long its own message may take before the agent takes itself for deaf."""
 USELESS_INTERVALS = 15

@@ -37,7 +37,7 @@ class StatusPage:
         }
         self._server = _Server(address, self._answer)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="status-page", daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.5}, name="status-page", daemon=True
         )
 
     @property

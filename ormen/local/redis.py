@@ -189,6 +189,8 @@ def _config(home: Path, *, port: int, password: str, maxclients: int) -> str:
         # An evicted key would be a lost task or a broken binding of a queue.
         "maxmemory-policy": "noeviction",
         "maxclients": str(maxclients),
+        # Its housekeeping ten times a second was a third of an idle server's work; nothing here needs it that often.
+        "hz": "1",
         "daemonize": "no",
         "logfile": '""',
     }
