@@ -64,7 +64,8 @@ class Settings:
     docker_host: str | None = None
     """The engine's socket; None: as the Docker command line finds it."""
     state_dir: str = ""
-    """A folder for what a process must remember on its own host; empty: the user's state folder."""
+    """A folder for what a process must remember on its own host. Empty: ``~/.local/state/ormen`` for `up`, and
+    ``deck-PORT`` below it for `deck`. `sailor` keeps ``sailor-NODE`` and ``agents`` below either."""
     log_level: str = "info"
     """debug, info, warning or error."""
 

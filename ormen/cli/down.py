@@ -62,7 +62,7 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
             _wake(folder, drawn)
             _remove_tasks(folder, drawn)
         bring_down(folder, drawn, keep_containers=keep_containers)
-        if purge:
+        if purge and folder.is_known:
             _forget(folder)
             drawn.tell(Result(f"Forgotten: {shown(folder.path)}."))
     except LocalFailure as error:
@@ -77,8 +77,9 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
 
 def bring_down(folder: StateFolder, drawn: Screen, *, keep_containers: bool) -> None:
     """Ask the `up` of this folder to go down and show what it tells; clean up if there is none any more."""
-    if not folder.path.is_dir():
-        drawn.tell(Result(f"Nothing runs from {shown(folder.path)}: there is no such folder."))
+    if not folder.is_known:
+        why = "no cluster was ever started there" if folder.path.is_dir() else "there is no such folder"
+        drawn.tell(Result(f"Nothing runs from {shown(folder.path)}: {why}."))
         return
     if folder.try_take():
         try:
@@ -132,7 +133,7 @@ def _clear(folder: StateFolder) -> str:
 
 
 def _ask(folder: StateFolder, *, yes: bool) -> None:
-    if yes or not folder.path.is_dir():
+    if yes or not folder.is_known:
         return
     if not is_terminal(sys.stdin):
         raise LocalFailure(
@@ -178,10 +179,9 @@ def _remove_tasks(folder: StateFolder, drawn: Screen) -> None:
 
 
 def _forget(folder: StateFolder) -> None:
-    if folder.path.is_dir():
-        folder.take("a cluster")
-        folder.forget()
-        folder.release()
+    folder.take("a cluster")
+    folder.forget()
+    folder.release()
 
 
 def _show(session: Session, drawn: Screen, error: LocalFailure) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,10 @@ from ormen.settings import Settings
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOGS_EVERY_S, ROTATE_EVERY_S = 0.25, 10.0
+SILENCE_EVERY_S = 10.0
+"""How often it is said that Redis does not answer: every child notices by itself, and again at each try."""
+SILENCE = re.compile(r"Redis at \S+ .*; waiting for it|.*(Cannot connect to redis|Connection error: ).*Trying again")
+"""What children log of a Redis that is away, ours and Celery's own words."""
 
 
 @dataclass
@@ -37,6 +42,7 @@ class Service:
     store: Callable[[], bool]
     folder: StateFolder
     lost: list[GaveUp] = field(default_factory=list)
+    silence_told: float = field(default_factory=time.monotonic)
 
     def run(self) -> int:
         """Supervise until a signal, then stop in reverse order; return the exit code.
@@ -54,7 +60,7 @@ class Service:
                 supervisor.start(program)
             while not waker.noted and supervisor.names():
                 due = supervisor.step()
-                self._relay(followers)
+                self.relay(followers)
                 if time.monotonic() - rotated > ROTATE_EVERY_S:
                     rotated = time.monotonic()
                     for path in files.values():
@@ -62,7 +68,7 @@ class Service:
                 waker.wait(LOGS_EVERY_S if due is None else min(due, LOGS_EVERY_S))
             stopped = bool(waker.noted)
             supervisor.stop_all()
-            self._relay(followers)
+            self.relay(followers)
         self.folder.clear()
         if stopped:
             self._say("stopped")
@@ -84,11 +90,21 @@ class Service:
                 for line in words:
                     self._say(f"  {line}")
 
-    def _relay(self, followers: dict[str, Follower]) -> None:
+    def relay(self, followers: Mapping[str, Follower]) -> None:
+        """Say what the children have logged since the last call."""
         for follower in followers.values():
             for raw in follower.lines():
-                if raw.strip():
-                    self._say(parse(raw).text)
+                text = parse(raw).text
+                if SILENCE.match(text.partition(": ")[2]) or SILENCE.match(text):
+                    self._say_silence()
+                elif text.strip():
+                    self._say(text)
+
+    def _say_silence(self) -> None:
+        now = time.monotonic()
+        if now - self.silence_told >= SILENCE_EVERY_S:
+            self.silence_told = now
+            self._say("Redis does not answer; trying until it does")
 
     def _say(self, text: str) -> None:
         print(f"{clock()} {self.title} {text}", file=sys.stderr, flush=True)

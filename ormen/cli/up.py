@@ -174,7 +174,7 @@ def run(drawn: Screen, stage: Stage, wish: Wish, *, manner: Manner) -> int:
             clear_leftovers(last)  # of an `up` that was killed: they could still hold its ports
         _check_engine(stage, wish.settings, begun)
         layout = decide(wish, remark=lambda text: stage.tell(Remark(text)))
-        cluster = Cluster(layout, stage=stage, waker=waker)
+        cluster = Cluster(layout, stage=stage, waker=waker, begun=begun)
         watching = Watching(cluster, drawn, logs=manner.logs, idle=manner.detach)
         cluster.hear = watching.hear
         try:

@@ -28,16 +28,19 @@ DECK = ("deck", "control", "beat")
 
 
 class Cluster:
-    """The processes of a layout. `hear` gets the supervisor's notices once the cluster is up."""
+    """The processes of a layout. `hear` gets the supervisor's notices once the cluster is up.
 
-    def __init__(self, layout: Layout, *, stage: Stage, waker: Waker) -> None:
+    `begun` is when it was asked for, by the monotonic clock: every time that is told counts from there.
+    """
+
+    def __init__(self, layout: Layout, *, stage: Stage, waker: Waker, begun: float | None = None) -> None:
         self.layout = layout
         self.hear: Callable[[Notice], None] = lambda notice: None
         self._stage = stage
         self._waker = waker
         self._store = parse_url(layout.settings.redis_url)
         self._children: dict[str, Process] = {}
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() if begun is None else begun
         settings = layout.settings
         self.probe = probes.DeckProbe(plan.probe_host(settings.host), settings.port, settings.token)
         self.supervisor = Supervisor(tell=self._notice, store_answers=self._store.answers)

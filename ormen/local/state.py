@@ -100,6 +100,11 @@ class StateFolder:
         """Return the file of what the running `up` shows."""
         return self.path / "progress.jsonl"
 
+    @property
+    def is_known(self) -> bool:
+        """Return whether a cluster was ever started from this folder, and not forgotten since."""
+        return (self.path / "lock").exists()
+
     def log(self, name: str) -> Path:
         """Return the log file of a child."""
         return self.path / "logs" / f"{name}.log"

@@ -8,9 +8,12 @@ import pytest
 
 from ormen.cli import deck, sailor
 from ormen.cli.main import run
+from ormen.cli.supervising import Service
 from ormen.cli.up import read_settings
 from ormen.local.failure import LocalFailure
+from ormen.local.logs import Follower
 from ormen.local.processes import End, Program
+from ormen.local.state import StateFolder
 from ormen.local.supervisor import GaveUp
 from ormen.settings import Settings
 
@@ -101,3 +104,29 @@ def test_the_database_of_the_seeds_is_warned_of_once(capsys, monkeypatch, tmp_pa
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert run(["manager", "-d", "memory", "-H", "0.0.0.0"]) == 6
     assert capsys.readouterr().err.count("--dbType does nothing") == 1
+
+
+def test_purging_a_folder_that_never_was_a_clusters_says_so(tmp_path, capsys):
+    """Nothing is forgotten there and nothing is left behind."""
+    code = run(["down", "--purge", "-y", "--state-dir", str(tmp_path)])
+    shown = capsys.readouterr()
+    assert (code, list(tmp_path.iterdir())) == (0, [])
+    assert "no cluster was ever started there" in shown.out + shown.err
+    assert "Forgotten" not in shown.out + shown.err
+
+
+def test_a_redis_that_is_away_is_told_once_in_ten_seconds(tmp_path, capsys):
+    """Each child notices by itself, in its own words; the service tells it once and then rarely."""
+    log = tmp_path / "beat.log"
+    service = Service("deck", [Program("beat", (), log, {}, "beat")], lambda: False, StateFolder(tmp_path))
+    followers = {"beat": Follower(log)}
+    log.write_text(
+        "2026-11-21T10:02:14.123Z warning beat: Connection error: Error 111 connecting to 127.0.0.1:1. "
+        "Connection refused.. Trying again in 2.0 seconds...\n"
+        "2026-11-21T10:02:15.123Z warning control: Redis at 127.0.0.1:1 refuses connections; waiting for it\n"
+        "2026-11-21T10:02:15.123Z info beat: starts\n"
+    )
+    service.silence_told -= 60
+    service.relay(followers)
+    told = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["deck Redis does not answer; trying until it does", "deck beat: starts"]
