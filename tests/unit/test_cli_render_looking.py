@@ -91,6 +91,11 @@ def test_status_of_one_task_is_drawn() -> None:
     golden("status_one", tasks.detail(API, ATTEMPTS, eyes(80)))
 
 
+def test_attempts_that_never_started_are_no_restarts() -> None:
+    """A task counts as restarted as often as the API says, however many attempts were refused."""
+    assert "restart " not in tasks.detail({**API, "restarts": 0}, [], eyes(80)).replace("restart    on-failure\n", "")
+
+
 @pytest.mark.parametrize("width", [50, 64, 80, 100, 120])
 def test_no_line_of_a_list_exceeds_the_terminal(width: int) -> None:
     """Columns leave and sentences wrap until everything fits."""

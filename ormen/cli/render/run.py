@@ -238,6 +238,10 @@ def _blame(task: Record, attempts: Sequence[Record], waited_s: float | None) -> 
         return f"{name} is not healthy: {small(sentence)}", f"ormen logs {name} --previous shows its last lines."
     if code.startswith("PULL_") and code not in FINAL:
         return sentence, f"it is tried again with growing pauses; ormen rm {name} withdraws it."
+    if code == "PULL_AUTH":
+        nodes = [task.get("node"), *(one.get("node") for one in reversed(attempts))]
+        where = clean(next(filter(None, nodes), None) or "the node")
+        return sentence, f"run docker login on {where}; then ormen retry {name}."
     if code.startswith("PULL_"):
         return sentence, f"check the name; then ormen rm {name} and run it again."
     if code in ("STOPPED", "STOPPED_UNSEEN"):

@@ -187,7 +187,7 @@ def _facts(task: Record, look: Look) -> list[str]:
 def _restart(task: Record, spec: Record) -> str:
     policy = spec.get("restart")
     text = "no" if policy is False else clean(policy or "on-failure")
-    restarts = int(task.get("attempt") or 0) - 1
+    restarts = int(task.get("restarts") or 0)
     return f"{text}, {count(restarts, 'restart')}" if restarts > 0 else text
 
 
