@@ -63,6 +63,14 @@ class TaskDocument(ma.Schema):
     exit_code = whole(null=True)
     reason = fields.Nested(ReasonDocument, required=True, allow_none=True)
     detail = text("what is under way", null=True)
+    could_fit = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "enum": ["now", "later", "never", None],
+            "description": "of a task that waits for room: whether any known node could ever hold it",
+        },
+    )
     next_try_at = moment("when a waiting task is looked at again")
     created_at = moment("when it was accepted", null=False)
     started_at = moment("when the container of the latest attempt started")

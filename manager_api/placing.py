@@ -72,8 +72,7 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
                 rings[assigned.node].append(names[assigned.task])
         open_tasks = _lost_races(open_tasks, done)
     for task_id, refusal in refusals.items():
-        reason = refusal.reason
-        store.defer(task_id, code=reason.code, sentence=reason.sentence, wait_ms=LOOK_AGAIN_MS)
+        store.defer(task_id, reason=refusal.reason, could_fit=refusal.could_fit, wait_ms=LOOK_AGAIN_MS)
     return Placed(rings, refusals)
 
 

@@ -120,9 +120,10 @@ class Task:
 
     `spec` is what the user sent, unchanged. `tries` counts the ends that spent the restart policy, `delays` the
     back-offs in a row; `seat` is the node that holds the task's reservation, also while a back-off waits.
-    `restart` is the attempt that is to be ended and followed by another, `restart_code` why. `avoid` maps a node to
-    the time until which another is preferred. `node` of a pending task is the one of its last attempt. `revision`
-    grows with every write.
+    `restart` is the attempt that is to be ended and followed by another, `restart_code` why. `could_fit` says of a
+    task that waits for room whether any known node could ever hold it: ``later`` or ``never``. `avoid` maps a node
+    to the time until which another is preferred. `node` of a pending task is the one of its last attempt.
+    `revision` grows with every write.
     """
 
     id: str
@@ -149,6 +150,7 @@ class Task:
     placement: Mapping[str, Any] | None = None
     tries: int = 0
     delays: int = 0
+    could_fit: str | None = None
     restart: int = 0
     restart_code: Code | None = None
     avoid: Mapping[str, int] = field(default_factory=dict)
@@ -176,6 +178,7 @@ class Task:
             "exit_code": self.exit_code,
             "reason": self.reason.to_json() if self.reason else None,
             "detail": self.detail,
+            "could_fit": self.could_fit,
             "next_try_at": rfc3339(self.next_try_ms),
             "created_at": rfc3339(self.created_ms),
             "started_at": rfc3339(self.started_ms),

@@ -11,7 +11,6 @@ from ormen.cli.errors import INTERRUPTED, TIMED_OUT, ended
 from ormen.cli.feed import Feed
 from ormen.cli.render import run as render
 from ormen.cli.render.text import epoch
-from ormen.cli.room import with_room
 from ormen.cli.session import Session, is_terminal
 from ormen.client import Client
 from ormen.outcome import Verdict, is_up, judge
@@ -162,7 +161,7 @@ class Waiting:
                 if error.http_status in (0, 503):
                     return  # the feed says that the deck is away; what is known stays on the screen
                 raise
-            self._known[task_id] = with_room(self._client, task)
+            self._known[task_id] = task
             if judge(task) in GOOD and task_id not in self._took:
                 self._took[task_id] = max(0.0, time.time() - (epoch(task["created_at"]) or 0))
 

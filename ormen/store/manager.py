@@ -10,7 +10,7 @@ from typing import Any
 
 from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
 from ormen.node import Resources
-from ormen.reasons import Code
+from ormen.reasons import Code, Reason
 from ormen.store.fleet import FleetReader, interval_ms
 from ormen.store.records import pack_need, pack_ports
 from ormen.store.redis import answering, decoded
@@ -189,9 +189,11 @@ class ManagerStore(TaskReader, FleetReader):
         return interval_ms(int(self.client.hlen(self.keys.views)))
 
     @answering
-    def defer(self, task_id: str, *, code: Code, sentence: str, wait_ms: int) -> bool:
+    def defer(self, task_id: str, *, reason: Reason, could_fit: str, wait_ms: int) -> bool:
         """Note why a pending task fits nowhere and when it is looked at again; return whether the reason is new."""
-        return bool(self.run("wait", id=task_id, code=code.value, text=sentence, wait=str(wait_ms)))
+        return bool(
+            self.run("wait", id=task_id, code=reason.code.value, text=reason.sentence, fit=could_fit, wait=str(wait_ms))
+        )
 
     @answering
     def stop(self, task: Task) -> Changed:

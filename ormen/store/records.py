@@ -57,6 +57,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
         placement=json.loads(record["placement"]) if "placement" in record else None,
         tries=int(record.get("tries", 0)),
         delays=int(record.get("delays", 0)),
+        could_fit=record.get("fit"),
         restart=int(record.get("restart", 0)),
         restart_code=Code(record["restart_code"]) if "restart_code" in record else None,
         avoid={node: int(until) for node, until in json.loads(record.get("avoid", "{}")).items()},

@@ -36,6 +36,7 @@ def test_a_task_that_fits_nowhere_is_accepted_with_the_reason(api: FlaskClient, 
     record = submit(api, {"image": "acme/train:2", "memory": "40GiB"})
     assert (record["state"], record["reason"]["code"]) == ("pending", "FIT_MEMORY")
     assert "40 GiB" in record["reason"]["sentence"]
+    assert record["could_fit"] == "never"
     assert record["next_try_at"] is not None
 
 

@@ -168,7 +168,7 @@ def test_run_that_finds_no_room_in_time_is_exit_124() -> None:
 
 def test_run_that_never_fits_is_exit_1_at_once() -> None:
     """What no node has even when empty is said at once instead of waited for."""
-    huge = {**TRAIN, "spec": {"image": "acme/train:2", "memory": "400GiB"}}
+    huge = {**TRAIN, "could_fit": "never"}
     with deck(_waiting(huge)) as stub:
         result = ormen("run", "--timeout", "30", "acme/train:2", at=stub.address)
     assert result.returncode == 1

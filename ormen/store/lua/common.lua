@@ -42,7 +42,7 @@ local function move(t, to, kind, code, text)
     redis.call('ZADD', P .. 'pending', t.next, t.id)
   else
     redis.call('ZREM', P .. 'pending', t.id)
-    unset(t, 'next')
+    unset(t, 'next', 'fit')
   end
   if to == 'scheduled' then redis.call('ZADD', P .. 'scheduled', NOW, t.id) else redis.call('ZREM', P .. 'scheduled', t.id) end
   emit(kind, { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = from, to = to, code = code, text = text })

@@ -1,9 +1,9 @@
 -- A task was looked at and fits nowhere: say why and when it is looked at again.
--- ARGV: id, code, text, wait = ms. Replies: 1 when the reason is new, which is told as an event.
+-- ARGV: id, code, text, fit = later or never, wait = ms. Replies: 1 when the reason is new, which is told as an event.
 local t = load(A.id)
 if t.state ~= 'pending' or t.wanted ~= 'running' then return 0 end
 local new = t.code ~= A.code
-set(t, { code = A.code, text = A.text, next = int(NOW + A.wait), rev = int((t.rev or 0) + 1) })
+set(t, { code = A.code, text = A.text, fit = A.fit, next = int(NOW + A.wait), rev = int((t.rev or 0) + 1) })
 redis.call('ZADD', P .. 'pending', NOW + A.wait, A.id)
 if new then emit('task.waiting', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, code = A.code, text = A.text }) end
 return new and 1 or 0
