@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -111,9 +111,8 @@ def test_a_check_that_fails_too_often_ends_the_attempt(bench: AgentBench) -> Non
     assert found.reason.sentence == "Not healthy on node-1: ok exited with 1, 2 times in a row."
 
 
-@pytest.mark.parametrize("end", [AgentBench.work, probe], ids=["by a restart", "by its check"])
-def test_no_check_counts_while_we_end_the_attempt(settings: Settings, end: Callable[[AgentBench], None]) -> None:
-    """While the container is being stopped, by whom ever it was asked, its check is not made and tells nothing."""
+def ended_by(settings: Settings, *, restart: bool) -> tuple[list[str], list[str]]:
+    """End a failing task's attempt, with three checks due meanwhile; return its details then, and all its events."""
     details: list[str] = []
 
     def stopping(_: float) -> None:
@@ -123,16 +122,27 @@ def test_no_check_counts_while_we_end_the_attempt(settings: Settings, end: Calla
     bench = AgentBench(settings, behaviour=Behaviour(pace=Pace(stop_s=1), sleep=stopping))
     task = checked(bench, status=1)
     probe(bench)
-    if end is AgentBench.work:
+    if restart:
         bench.deck.restart(task)
-    end(bench)
-    told = events_of(bench, task)
-    if end is AgentBench.work:
-        assert (details, told.count("task.failing")) == (["stopping, at most 10.0s"], 1)
+        bench.work()
     else:
-        assert (details, told.count("task.failing")) == (["stopping as unhealthy, at most 10.0s"], 2)
-        assert told.count("task.stopping") == 1
+        probe(bench)
+    told = events_of(bench, task)
     bench.close()
+    return details, told
+
+
+def test_no_check_counts_while_a_restart_ends_the_attempt(settings: Settings) -> None:
+    """While the container is being stopped as somebody asked, its check is not made and tells nothing."""
+    details, told = ended_by(settings, restart=True)
+    assert (details, told.count("task.failing")) == (["stopping, at most 10.0s"], 1)
+
+
+def test_the_end_of_an_unhealthy_attempt_is_told_and_its_checks_end(settings: Settings) -> None:
+    """Nothing is counted beyond `retries`, and both the detail and an event say why it is being stopped."""
+    details, told = ended_by(settings, restart=False)
+    assert (details, told.count("task.failing")) == (["stopping as unhealthy, at most 10.0s"], 2)
+    assert told.count("task.stopping") == 1
 
 
 def test_checks_go_on_when_the_end_fails(bench: AgentBench) -> None:
