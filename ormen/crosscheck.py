@@ -78,7 +78,9 @@ def _targets(volumes: Any) -> Iterator[Fault]:
             continue
         earlier = seen.setdefault(target.rstrip("/"), index)
         if earlier != index:
-            yield Fault(("volumes", index, "target"), "DUPLICATE", f"volumes[{earlier}] is mounted there", target)
+            yield Fault(
+                ("volumes", index, "target"), "DUPLICATE", f"{target} is where volumes[{earlier}] is mounted", target
+            )
 
 
 def _check(found: Mapping[str, Any]) -> Iterator[Fault]:

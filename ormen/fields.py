@@ -119,7 +119,7 @@ def choice(options: Sequence[str], habits: Mapping[str, str] | None = None) -> R
         word = text(value)
         if word not in options:
             hint = did_you_mean(word, options, habits)
-            raise bad("NOT_A_CHOICE", f"not one of {', '.join(options)}", value, hint=hint)
+            raise bad("NOT_A_CHOICE", f'"{shown(word)}" is not one of {", ".join(options)}', value, hint=hint)
         return word
 
     return read
@@ -237,7 +237,7 @@ def size(least: int = 0, said: str = "0") -> Reader[int]:
             raise bad(error.code, str(error), value, hint=error.hint) from None
         if not least <= found <= MOST_BYTES:
             # A small bare number is most often meant in the unit people think in.
-            hint = None if isinstance(value, str) else f"did you mean {shown(value)}MiB?"
+            hint = None if isinstance(value, str) or not found else f"did you mean {shown(value)}MiB?"
             raise bad("OUT_OF_RANGE", f"{shown(value)} is less than {said}", value, hint=hint)
         return found
 
@@ -253,7 +253,8 @@ def duration(least_s: float, most_s: float, said: str) -> Reader[float]:
         except UnitError as error:
             raise bad(error.code, str(error), value, hint=error.hint) from None
         if not least_s <= found <= most_s:
-            raise bad("OUT_OF_RANGE", f"{shown(value)} is not within {said}", value)
+            amount = f"{value:g}" if isinstance(value, float) else shown(value)
+            raise bad("OUT_OF_RANGE", f"{amount} is not within {said}", value)
         return found
 
     return read
@@ -281,7 +282,7 @@ def address(value: object) -> str:
     try:
         found = ipaddress.ip_address(text(value))
     except ValueError:
-        raise bad("MALFORMED", "not an IP address", value) from None
+        raise bad("MALFORMED", f'"{shown(value)}" is not an IP address', value) from None
     if getattr(found, "scope_id", None):
         raise bad("MALFORMED", "an address with a zone is not known on every host", value)
     return str(found)

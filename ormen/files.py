@@ -74,6 +74,14 @@ class Finder:
 
     line = __call__
 
+    def written(self, path: Path) -> str | None:
+        """Return the word that stands at `path`, as it was written; None where no single word does."""
+        node = self._root
+        for part in self._in_file(path):
+            found = _child(node, part) if node is not None else None
+            node = found[1] if found else None
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else None
+
     def shown(self, path: Path) -> str:
         """Return the path as people read it: ``tasks[0].ports[1].host``, in a file of one task ``ports[1].host``."""
         index, rest = self._split(path)

@@ -37,7 +37,8 @@ def _repository(head: str, value: object) -> None:
         raise bad("MALFORMED", f'"{shown(domain)}" is not the address of a registry', value)
     if not all(_PATH.fullmatch(part) for part in path.split("/")) or len(head) > 255:
         lower = str(value).lower()
-        hint = f"did you mean {lower}?" if lower != value and len(lower) < 200 else None
+        right = all(_PATH.fullmatch(part) for part in path.lower().split("/")) and len(lower) < 200
+        hint = f"did you mean {lower}?" if lower != value and right else None
         raise bad("MALFORMED", "not an image such as nginx:1.28 or registry.example.com/team/app:1", value, hint=hint)
     if not domain and _HEX64.fullmatch(path):
         raise bad("MALFORMED", "64 hex digits are the id of an image, not its name", value)

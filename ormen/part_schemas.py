@@ -56,7 +56,7 @@ def words(value: object) -> tuple[str, ...]:
     """Return a program and its arguments: at least the program, which is not empty."""
     found = read.each(read.text, most=read.MOST_ENTRIES)(value)
     if not found:
-        raise read.bad("MALFORMED", "must not be empty; leave it out for the image's own", hint="leave it out")
+        raise read.bad("MALFORMED", "must not be empty", hint="leave it out for the image's own")
     if not found[0]:
         raise read.bad("MALFORMED", "the program to run must not be empty", path=(0,))
     return found

@@ -47,9 +47,9 @@ def _constraint(value: object) -> str:
     try:
         grammar.parse(word)
     except ValueError as error:
-        raise read.bad(
-            "MALFORMED", str(error), value, hint="write it as zone=eu, gpu!=none or disk in (ssd,nvme)"
-        ) from None
+        said, _, remedy = str(error).partition("; write ")
+        form = remedy or "it as zone=eu, gpu!=none or disk in (ssd,nvme)"
+        raise read.bad("MALFORMED", said, value, hint=f"write {form}") from None
     return word
 
 

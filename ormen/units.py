@@ -53,9 +53,13 @@ def parse_size(value: object) -> int:
 
 def _size_of_text(text: str) -> int:
     match = _SIZE.fullmatch(text)
+    if match is None and text.startswith("-") and _SIZE.fullmatch(text[1:]):
+        raise UnitError("OUT_OF_RANGE", f"{_quoted(text)} is negative; a size is not")
     if match is None:
         raise UnitError("MALFORMED", f"{_quoted(text)} is not a size", hint="write it as 512MiB or 2GiB")
     figure, unit = match.groups()
+    if not unit and not float(figure):
+        return 0  # Nothing is nothing in every unit.
     if not unit:
         raise UnitError("MALFORMED", f"{text.strip()} has no unit", hint=f"did you mean {figure}m (MiB)?")
     letter = unit[0].lower()

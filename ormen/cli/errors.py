@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -29,6 +30,10 @@ MEANINGS: Mapping[int, str] = {
     PIPE_CLOSED: "whoever read the output has gone",
 }
 """Every exit code of the command line, and what it says."""
+
+
+_NO_NUMBER = re.compile(r"'(?P<word>.*)' is not a valid integer( range)?\.?", re.DOTALL)
+"""How click says that a word is no number."""
 
 
 class Failure(OrmenError):
@@ -130,6 +135,9 @@ def usage(error: click.UsageError) -> tuple[str, str | None]:
         return f"no option {error.option_name}", hint or _after_image(error)
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return f"{error.param.make_metavar(error.ctx) if error.ctx else error.param.name} is missing", None
+    if isinstance(error, click.BadParameter) and (number := _NO_NUMBER.fullmatch(error.message)):
+        flag = max(error.param.opts, key=len) if error.param else "this"
+        return f'{flag}: "{number["word"]}" is not a whole number', None
     text = error.format_message().removesuffix(".")
     return text[:1].lower() + text[1:], None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ormen.cli.errors import Failure
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.render import events as render
 from ormen.cli.session import Session, json_line
@@ -27,6 +28,8 @@ def events(ctx: click.Context, task: str | None, follow: bool, node: str | None,
     """Show what happened, oldest first; of one task with the gaps between."""
     session = session_of(ctx)
     session.utc = utc
+    if session.output == "name":
+        raise Failure("events have no names", hint="-q prints their ids.", exit_code=2)
     client = session.client()
     chosen = None if task is None else client.task(task)["id"]
     past = [] if follow and since is None else client.events(task=chosen, node=node, since=since)

@@ -211,6 +211,9 @@ def _rows(faults: Sequence[Document], finder: Any) -> list[tuple[str, ...]]:
     lines = [finder(place) for place in places]
     rows = []
     for fault, place, line in zip(faults, places, lines, strict=True):
+        if str(fault.get("hint") or "").startswith("quote it") and (word := finder.written(place)):
+            # YAML reads yes and on as true; whoever wrote yes must see their own word.
+            fault = {**fault, "hint": f'quote it: "{word}"'}
         before = (f"line {line}" if line is not None else "",) if any(lines) else ()
         rows.append((line or 0, (*before, finder.shown(place), fault_text(fault))))
     return [row for _, row in sorted(rows, key=lambda each: each[0])]

@@ -81,7 +81,9 @@ def _size(text: str) -> str:
 
 def _time(text: str) -> str | float:
     seconds = parse_duration(text)
-    return seconds if text.replace(".", "", 1).isdigit() else text
+    if not text.replace(".", "", 1).isdigit():
+        return text
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 def _cores(text: str) -> float:
@@ -91,6 +93,12 @@ def _cores(text: str) -> float:
         raise Wrong(f"{text} is not a number of cores{guess}")
     amount = float(text)
     return int(amount) if amount.is_integer() else amount
+
+
+def _pull(word: str) -> str:
+    if word not in ("missing", "if-missing", "always", "never"):
+        raise Wrong(f'"{word}" is not one of missing, always, never')
+    return "if-missing" if word == "missing" else word
 
 
 def _whole(text: str) -> int:
@@ -236,6 +244,6 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "count": ("--count", _whole),
     "restart": ("--restart", _as_is),
     "stop_grace": ("--stop-timeout", _time),
-    "pull": ("--pull", lambda word: "if-missing" if word == "missing" else word),
+    "pull": ("--pull", _pull),
 }
 """For each field of the spec: its flag, and what reads the flag's value."""

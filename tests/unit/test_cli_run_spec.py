@@ -58,6 +58,8 @@ def test_each_flag_sets_its_field(flags: dict[str, Any], field: str, expected: o
         ({"ports": ("80/sctp",)}, ("--publish", '"80/sctp" is not [IP:][HOST:]CONTAINER[/udp]')),
         ({"volumes": ("pgdata",)}, ("--volume", '"pgdata" is not SRC:DST[:ro]')),
         ({"labels": ("app",)}, ("--label", '"app" is not KEY=VALUE')),
+        ({"pull": "sometimes"}, ("--pull", '"sometimes" is not one of missing, always, never')),
+        ({"memory": "-5m"}, ("--memory", '"-5m" is negative; a size is not')),
         ({"count": "many"}, ("--count", "many is not a whole number")),
         ({"health": "ready"}, ("--health", '"ready" is not /path, :PORT/path or tcp:PORT')),
         ({"health": ""}, ("--health", "is empty; leave it out for no check")),
