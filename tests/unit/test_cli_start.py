@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_golden import fits, golden
@@ -85,3 +87,16 @@ def test_version_option_needs_no_deck() -> None:
     from ormen import __version__
 
     assert ormen("--version").stdout == f"ormen {__version__}\n"
+
+
+def test_ctrl_c_while_the_command_loads_ends_silently(tmp_path: Path) -> None:
+    """A Ctrl-C that comes before the command is there is exit code 130 without a trace."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ormen.cli", "status"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
