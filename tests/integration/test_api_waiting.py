@@ -54,6 +54,14 @@ def test_a_submission_can_wait_until_the_task_runs(api: FlaskClient, ask: Ask, s
     assert (answer.result(5).status_code, answer.result().get_json()["state"]) == (201, "running")
 
 
+def test_a_task_that_no_node_can_ever_hold_is_answered_at_once(api: FlaskClient, sailor: Sailor) -> None:
+    """wait=running does not wait for what cannot come, as api.md says."""
+    began = time.monotonic()
+    record = api.post("/v1/tasks?wait=running&timeout=30", json={**WEB, "memory": "4000GiB"}).get_json()
+    assert (record["state"], record["could_fit"]) == ("pending", "never")
+    assert time.monotonic() - began < 15
+
+
 def test_a_task_with_a_check_is_waited_for_until_it_is_healthy(api: FlaskClient, ask: Ask, sailor: Sailor) -> None:
     """Running is not enough for a task with a health check."""
     answer = ask("POST", "/v1/tasks?wait=running&timeout=30", json={**WEB, "health": {"tcp": 80}})
