@@ -6,28 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from ormen.reasons import FINAL, SPENDS, Code
+from ormen.reasons import FINAL, SPENDS, WAITS_FOR_ROOM, Code
 
 ENOUGH_ATTEMPTS = 3
 """Ended attempts after which waiting on is no use to a person, although ormen itself goes on trying."""
-
-ROOM = frozenset(
-    {
-        Code.FIT_CPU,
-        Code.FIT_MEMORY,
-        Code.FIT_DISK,
-        Code.FIT_PORT,
-        Code.CONSTRAINT,
-        Code.VOLUME_ELSEWHERE,
-        Code.NODE_CORDONED,
-        Code.NODE_DRAINING,
-        Code.NODE_SUSPECT,
-        Code.NODE_LOST,
-        Code.NO_NODES,
-        Code.PORT_IN_USE,
-    }
-)
-"""Codes of a task that waits for room rather than for its own repair."""
 
 
 class Verdict(StrEnum):
@@ -61,7 +43,7 @@ def is_up(record: Mapping[str, Any]) -> bool:
 
 def waits_for_room(record: Mapping[str, Any]) -> bool:
     """Return whether the task is pending because no node has room for it."""
-    return record["state"] == "pending" and code_of(record) in ROOM
+    return record["state"] == "pending" and code_of(record) in {*WAITS_FOR_ROOM, Code.PORT_IN_USE}
 
 
 def never_fits(record: Mapping[str, Any]) -> bool:

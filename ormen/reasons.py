@@ -68,6 +68,23 @@ FINAL = frozenset(
 )
 """Codes that trying again cannot cure: ``ormen run`` gives up at once, the task stays and is still retried."""
 
+WAITS_FOR_ROOM = frozenset(
+    {
+        Code.FIT_CPU,
+        Code.FIT_MEMORY,
+        Code.FIT_DISK,
+        Code.FIT_PORT,
+        Code.CONSTRAINT,
+        Code.VOLUME_ELSEWHERE,
+        Code.NODE_CORDONED,
+        Code.NODE_DRAINING,
+        Code.NODE_SUSPECT,
+        Code.NODE_LOST,
+        Code.NO_NODES,
+    }
+)
+"""Codes of a pending task that waits for room on a node rather than for its own repair: freed room may end them."""
+
 SPENDS = frozenset({Code.EXIT, Code.OOM, Code.HEALTH_HTTP, Code.HEALTH_TCP, Code.HEALTH_COMMAND})
 """Codes that spend one try of the restart policy; no other does."""
 

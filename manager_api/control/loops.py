@@ -9,7 +9,7 @@ from manager_api.placing import place_tasks
 from ormen import messages
 from ormen.broker import Ringer
 from ormen.node import Node, NodeState
-from ormen.reasons import Code
+from ormen.reasons import WAITS_FOR_ROOM, Code
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore, Turn
@@ -34,23 +34,6 @@ GATHER_MS = 10_000
 
 OVERDUE_PROBES = 3
 """After how many intervals without a report of a check its task is looked into."""
-
-WAITS_FOR_ROOM = frozenset(
-    {
-        Code.FIT_CPU,
-        Code.FIT_MEMORY,
-        Code.FIT_DISK,
-        Code.FIT_PORT,
-        Code.CONSTRAINT,
-        Code.VOLUME_ELSEWHERE,
-        Code.NODE_CORDONED,
-        Code.NODE_DRAINING,
-        Code.NODE_SUSPECT,
-        Code.NODE_LOST,
-        Code.NO_NODES,
-    }
-)
-"""Reasons that freed room may end: such a task is looked at before its time."""
 
 
 class Loops:

@@ -76,8 +76,8 @@ def run(flags: Flags) -> int:
     """Supervise the agent until a signal; return the exit code. Raises `LocalFailure` if it may not be this node."""
     settings = sailor_settings(flags, settings_of_env())
     title = f"sailor {settings.node}:"
-    check_port("the status page", settings.status_host, settings.status_port)
     answers = warn_of_silence(title, settings.redis_url, insecure=settings.insecure)
+    check_port("the status page", settings.status_host, settings.status_port)
     base = Path(settings.state_dir or default_folder(os.environ))
     folder = StateFolder((base / f"sailor-{settings.node}").absolute())
     hint = "choose another --name, or stop that agent"
