@@ -8,10 +8,9 @@ import tarfile
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import docker
-
 from ormen.spec import Spec
 from ormen.task import Port, State, Task, Wanted
+from tests.engine import engine_api
 from worker_agent import docker_args
 from worker_agent.docker_runtime import DockerRuntime
 from worker_agent.fake_runtime import Behaviour, FakeRuntime
@@ -48,7 +47,7 @@ class FakeWorld:
 class DockerWorld:
     def __init__(self) -> None:
         self.runtime = DockerRuntime(stall_s=2)
-        self.client = docker.APIClient(version="auto")
+        self.client = engine_api()
 
     def exit(self, container_id: str, code: int) -> None:
         self._inside(container_id, f"echo {code} > /e; mv /e /end")

@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import docker
 import pytest
 
 from tests.contract.bench import Bench, DockerWorld, FakeWorld, busybox_layer
 from tests.contract.registry import Registry
+from tests.engine import engine_api
 from tests.sweep import announce
 from worker_agent.docker_runtime import DockerRuntime
 
@@ -20,7 +20,7 @@ from worker_agent.docker_runtime import DockerRuntime
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
     """Put an image of busybox alone onto the engine."""
-    client = docker.APIClient(version="auto")
+    client = engine_api()
     name = f"ormen-contract-{os.getpid()}"
     client.import_image_from_data(busybox_layer(), repository=name, tag="1")
     yield f"{name}:1"

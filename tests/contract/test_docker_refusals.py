@@ -20,6 +20,7 @@ from ormen.spec import VolumeSpec
 from ormen.task import Port
 from tests.contract.bench import Bench, DockerWorld
 from tests.contract.registry import Registry
+from tests.engine import SOCKET
 from worker_agent.docker_runtime import DockerRuntime
 from worker_agent.runtime import (
     EngineDown,
@@ -217,7 +218,7 @@ def test_an_engine_that_comes_is_found(tmp_path: Path, docker_bench: Bench) -> N
     late = DockerRuntime(f"unix://{tmp_path}/late.sock")
     with pytest.raises(EngineDown):
         late.engine()
-    (tmp_path / "late.sock").symlink_to("/var/run/docker.sock")
+    (tmp_path / "late.sock").symlink_to(SOCKET)
     assert late.engine().id == docker_bench.runtime.engine().id
     late.close()
 
@@ -286,7 +287,7 @@ class Cut:
             except OSError:
                 return
             engine = socket.socket(socket.AF_UNIX)
-            engine.connect("/var/run/docker.sock")
+            engine.connect(SOCKET)
             self._open += [client, engine]
             for source, target in ((client, engine), (engine, client)):
                 self._threads.append(threading.Thread(target=self._copy, args=(source, target), daemon=True))

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import docker
-
 from manager_api import submission
 from manager_api.control.loops import Loops
 from ormen.broker import Ringer, make_app
@@ -21,6 +19,7 @@ from ormen.schema import load_submission
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
 from ormen.task import State, Task
+from tests.engine import engine_api
 from tests.sweep import announce
 from tests.waiting import wait_until
 
@@ -68,7 +67,7 @@ class Harbour:
         self.app = make_app(self.settings, "deck")
         self.deck = submission.Deck(self.store, Ringer(self.app), self.settings, Policy(()))
         self.loops = Loops(self.store, self.deck.ringer, self.settings)
-        self.docker = docker.APIClient(version="auto")
+        self.docker = engine_api()
         announce(f"ormen.cluster={self.cluster}")
 
     def node(self, name: str = "node-1", *, ready: bool = True, **settings: Any) -> Node:

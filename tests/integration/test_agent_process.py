@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import docker
 import psutil
 import pytest
 import redis
@@ -23,6 +22,7 @@ from ormen.settings import Settings
 from ormen.store.manager import Reply
 from ormen.task import Health, State, Task
 from tests.contract.bench import busybox_layer
+from tests.engine import engine_api
 from tests.integration.nodes import Harbour
 from tests.waiting import wait_until
 
@@ -32,7 +32,7 @@ MIB = 1024**2
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
     """Put an image of busybox alone onto the engine."""
-    client, name = docker.APIClient(version="auto"), f"ormen-agent-{os.getpid()}"
+    client, name = engine_api(), f"ormen-agent-{os.getpid()}"
     client.import_image_from_data(busybox_layer(), repository=name, tag="1")
     yield f"{name}:1"
     client.remove_image(f"{name}:1", force=True)
