@@ -88,10 +88,17 @@ def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings) -> 
         nodes=nodes,
         taken=taken,
         strategy=settings.strategy,
-        turn=_turn.randrange(1 << 30),
+        turn=_turn_of(store, needs, settings),
         binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes},
         names={task_id: task.name for task_id, task in known.items() if task},
     )
+
+
+def _turn_of(store: ManagerStore, needs: Sequence[Need], settings: Settings) -> int:
+    """Return where ties begin: for round robin after the last request's, whichever process that was, else anywhere."""
+    if any((need.strategy or settings.strategy) == "roundrobin" for need in needs):
+        return store.next_turn(len(needs))
+    return _turn.randrange(1 << 30)
 
 
 def need_of(task: Task, spec: Spec, *, now_ms: int) -> Need:

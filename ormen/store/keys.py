@@ -29,6 +29,7 @@ node:<n>:probes              hash         task -> time of its last check        
 engine:<id>:ports            hash         8080/tcp -> who holds it on which bind    field: while held
 events                       stream       what happened, in order                   7 days, at most 1,000,000
 loops                        hash         loop -> time of its last success          for ever
+turn                         string       the next turn of round robin              for ever
 allowed                      string       the nodes that may join, as JSON          until the deck starts without -w
 lease:<loop>                 string       who runs a full scan just now             seconds (TTL)
 request:<id>                 hash         something asked of an agent (logs)        60 s (TTL)
@@ -112,6 +113,11 @@ class Keys:
     def loops(self) -> str:
         """Return the key of the times of the loops' last success."""
         return f"{self.prefix}loops"
+
+    @property
+    def turn(self) -> str:
+        """Return the key of the next turn of round robin."""
+        return f"{self.prefix}turn"
 
     @property
     def allowed(self) -> str:

@@ -184,6 +184,11 @@ class ManagerStore(TaskReader, FleetReader):
             for a, (code, ring, detail) in zip(assignments, replies, strict=True)
         ]
 
+    @answering
+    def next_turn(self, amount: int) -> int:
+        """Return the next turn of round robin and move it on by `amount` tasks, for all schedulers together."""
+        return int(self.client.incrby(self.keys.turn, amount)) - amount
+
     def pace_ms(self) -> int:
         """Return the time between an agent's heartbeats as the cluster's size asks for it."""
         return interval_ms(int(self.client.hlen(self.keys.views)))

@@ -213,6 +213,14 @@ def test_reschedule_leaves_alone_what_is_not_due(deck: Deck, agent: AgentStore, 
     assert now.revision == task.revision
 
 
+def test_round_robin_goes_on_from_request_to_request(deck: Deck, agent: AgentStore) -> None:
+    """Tasks submitted one by one go round all nodes, whichever process placed the one before."""
+    join(agent, "node-1"), join(agent, "node-2"), join(agent, "node-3")
+    spec = {"image": "x", "strategy": "roundrobin"}
+    chosen = [submission.submit(deck, items(spec))[0].node for _ in range(6)]
+    assert sorted(chosen[:3]) == sorted(chosen[3:]) == ["node-1", "node-2", "node-3"]
+
+
 def test_a_start_of_which_nothing_is_heard_goes_elsewhere(deck: Deck, agent: AgentStore, loops: Loops) -> None:
     """A scheduled task without a sign for a minute is placed on another node, with START_STALLED on record."""
     join(agent, "node-1")
