@@ -19,7 +19,7 @@ RESCHEDULE = "manager_api.reschedule"
 HEALTH = "manager_api.health"
 CLEANUP = "manager_api.cleanup"
 RING = "manager_api.ring"
-"""Ring of the control worker: these tasks (a list of ids) may have become placeable."""
+"""Ring of the control worker: these tasks (a list of ids) are to be placed, each once its pause is over."""
 
 TICK_QUEUE = "tick"
 CONTROL_QUEUE = "control"

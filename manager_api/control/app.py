@@ -60,14 +60,14 @@ def make_worker_app(settings: Settings) -> Celery:
 
     @cache
     def loops() -> Loops:
-        return Loops(LoopStore.connect(settings, "control"), Ringer(app), settings)
+        return Loops(LoopStore.connect(settings, "control"), Ringer(app), settings, threads=True)
 
     def tick(loop: str) -> Callable[[], None]:
         return _guarded(loop, lambda: getattr(loops(), loop)())
 
     for loop, name in TICKS.items():
         app.task(name=name)(tick(loop))
-    app.task(name=messages.RING)(_guarded("ring", lambda ids: loops().place(ids)))
+    app.task(name=messages.RING)(_guarded("ring", lambda ids: loops().hear(ids)))
     return app
 
 

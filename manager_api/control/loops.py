@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from manager_api.control.alarm import Alarm
 from manager_api.placing import place_tasks
 from ormen import messages
 from ormen.broker import Ringer
@@ -37,15 +38,19 @@ OVERDUE_PROBES = 3
 
 
 class Loops:
-    """The loops of one control worker."""
+    """The loops of one control worker. With `threads`, its alarm rings by itself; without, at `alarm.step`."""
 
-    def __init__(self, store: LoopStore, ringer: Ringer, settings: Settings) -> None:
+    def __init__(self, store: LoopStore, ringer: Ringer, settings: Settings, *, threads: bool = False) -> None:
         self.store = store
         self.ringer = ringer
         self.settings = settings
+        self.alarm = Alarm(self.hear, threads=threads)
 
     def liveness(self) -> None:
-        """Tell which nodes have fallen silent, and take the tasks of those that are lost or long useless."""
+        """Tell which nodes have fallen silent, and take the tasks of those that are lost or long useless.
+
+        It places what is due as well: so a pause whose ring was lost, or whose alarm died, ends a second late at most.
+        """
         turn = self._turn("liveness")
         if not turn.run:
             return
@@ -53,15 +58,15 @@ class Loops:
         self.store.done("liveness", now_ms=turn.now_ms)
         if moved:
             self.place(())
+        else:
+            self._place_due(turn.now_ms)
 
     def reschedule(self) -> None:
         """Place what is due, ring again for starts of which nothing is heard, and move those that stall."""
         turn = self._turn("reschedule")
         if not turn.run:
             return
-        due = self.store.due(SCAN, now_ms=turn.now_ms)
-        if due:
-            self.place(due)
+        self._place_due(turn.now_ms)
         quiet = self.store.stalled(since_ms=turn.now_ms - RING_AGAIN_MS)
         if quiet:
             self._wake(quiet, turn.now_ms)
@@ -89,6 +94,21 @@ class Loops:
         self.store.end_lease("cleanup")
         self.store.done("cleanup", now_ms=turn.now_ms)
 
+    def hear(self, ids: Sequence[str]) -> None:
+        """Heed a ring: place these tasks, each once its pause is over; none named means that room was freed.
+
+        A ring that comes late or twice cuts no pause short, since the record says until when it lasts.
+        """
+        now = self.store.now_ms()
+        early = {
+            task.id: task.next_try_ms - now for task in self._tasks(ids) if task.next_try_ms and task.next_try_ms > now
+        }
+        ripe = [task_id for task_id in ids if task_id not in early]
+        if ripe or not ids:
+            self.place(ripe)
+        for task_id, pause_ms in early.items():
+            self.alarm.set(task_id, pause_ms / 1000)
+
     def place(self, ids: Sequence[str]) -> None:
         """Place these tasks; none named means that room was freed, so look at all that wait for room."""
         now = self.store.now_ms()
@@ -97,6 +117,11 @@ class Loops:
         placed = place_tasks(self.store, self._gathered(due), self.settings)
         if placed.rings:
             self.ringer.ring_nodes(placed.rings)
+
+    def _place_due(self, now_ms: int) -> None:
+        due = self.store.due(SCAN, now_ms=now_ms)
+        if due:
+            self.place(due)
 
     def _gathered(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """Leave out what went down with the cluster and whose own node is not back yet, while the cluster comes up.

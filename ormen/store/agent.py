@@ -25,7 +25,10 @@ REPLY_PARTS = 10_000
 
 
 class AgentStore(RedisStore):
-    """The verbs of one agent. `on_room` is called with no lock held when somebody waits for what a verb has freed."""
+    """The verbs of one agent. `on_room` is called with no lock held when somebody waits for what a verb has freed.
+
+    It is given the ids of tasks that are to be placed, each once its pause is over; none: whoever waits for room.
+    """
 
     def __init__(self, settings: Settings, client: Redis) -> None:
         super().__init__(settings, client)
@@ -147,8 +150,12 @@ class AgentStore(RedisStore):
             **({"started": news.also_started} if news.also_started is not None else {}),
         )
         if reply["ring"]:
-            due = news.target is State.PENDING and news.delay_ms == 0
-            self.on_room([news.task] if due else [])
+            again = news.target is State.PENDING
+            if again:
+                # Named also when a pause is due first: the control worker places it at its end.
+                self.on_room([news.task])
+            if news.release and not (again and news.delay_ms == 0):
+                self.on_room([])
         return Outcome(bool(reply["accepted"]), self.read([news.task])[news.task])
 
     @answering

@@ -57,12 +57,6 @@ class LoopStore(ManagerStore):
         return list(self.client.zrangebyscore(self.keys.pending, "-inf", now_ms, 0, limit))
 
     @answering
-    def next_due_ms(self) -> int | None:
-        """Return when the next pending task is due, or None when nothing waits."""
-        first = self.client.zrange(self.keys.pending, 0, 0, withscores=True)
-        return int(first[0][1]) if first else None
-
-    @answering
     def longest_waiting(self, limit: int) -> list[str]:
         """Return pending tasks, the soonest due first, whether due or not: for when room was freed."""
         return list(self.client.zrange(self.keys.pending, 0, limit - 1))

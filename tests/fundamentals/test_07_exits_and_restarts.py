@@ -5,6 +5,7 @@ from __future__ import annotations
 from ormen.reasons import Code, Reason
 from ormen.task import State
 from tests.fundamentals.world import World, code_of
+from tests.waiting import wait_until
 from worker_agent.runtime import StartRefused
 
 
@@ -59,6 +60,35 @@ def test_the_first_restart_is_at_once_and_the_next_one_waits(world: World) -> No
     assert waiting.next_try_ms is not None
     assert waiting.ended_ms is not None
     assert 1000 <= waiting.next_try_ms - waiting.ended_ms <= 1200
+
+
+def test_a_pause_ends_at_its_time(world: World) -> None:
+    """The control worker hears of a pause when it begins, and places the task when it ends: no tick is waited for."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    for _ in range(2):
+        sailor.engine.exit(task.container_name, 1)
+        task = world.settle(task)
+    due_ms = task.next_try_ms or 0
+
+    def placed() -> bool:
+        world.loops.alarm.step()
+        return world.now(task).state is State.SCHEDULED
+
+    wait_until(placed, timeout_s=3)
+    assigned_ms = world.now(task).attempts[-1].assigned_ms or 0
+    assert 0 <= assigned_ms - due_ms < 200
+
+
+def test_a_ring_that_comes_again_cuts_no_pause_short(world: World) -> None:
+    """A message that was delayed or doubled names a task that has crashed anew meanwhile: its pause stands."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    for _ in range(2):
+        sailor.engine.exit(task.container_name, 1)
+        task = world.settle(task)
+    world.loops.hear([task.id])
+    assert world.now(task).state is State.PENDING
 
 
 def test_a_refusal_before_the_start_spends_no_try(world: World) -> None:

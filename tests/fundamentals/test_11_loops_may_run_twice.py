@@ -28,6 +28,15 @@ def test_a_scan_does_what_its_messages_did_not(world: World) -> None:
     assert world.now(task).state is State.SCHEDULED
 
 
+def test_the_judge_of_nodes_places_what_is_due_as_well(world: World) -> None:
+    """It comes every second, so that a pause of which nobody heard ends a second late at most."""
+    task = world.submit()
+    world.sailor("node-1")
+    world.wait_over(task)
+    world.loops.liveness()
+    assert world.now(task).state is State.SCHEDULED
+
+
 def test_two_loops_at_one_task_make_one_attempt(world: World) -> None:
     """Both have read that it waits; the first one's assignment is what the second one's finds."""
     task = world.submit()

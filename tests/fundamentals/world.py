@@ -155,7 +155,7 @@ class World:
         """Do what the agents' rings ask of the control worker: place what is due, or whatever waits for room."""
         for sailor in self.sailors:
             while sailor.rings:
-                self.loops.place(sailor.rings.pop(0))
+                self.loops.hear(sailor.rings.pop(0))
 
     def now(self, task: Task) -> Task:
         """The task's record as it is now, also of a removed one."""
