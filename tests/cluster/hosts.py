@@ -1,7 +1,6 @@
 """Several hosts on one machine: network namespaces, each with an engine, an address and a cable of its own.
 
-The deck and a Redis with a password are outside, where the hosts reach them at the other end of their cables. An
-engine is only ever started inside a namespace. Whatever is made is announced to the guard before it is made, and
+An engine is only ever started inside a namespace. Whatever is made is announced to the guard before it is made, and
 taken away when the block ends, however it ends.
 """
 
@@ -12,28 +11,26 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 import docker
 import psutil
-import redis
 from docker.models.containers import Container
 
-from ormen.local.redis import RunningRedis, find_server, start
 from ormen.local.tether import tether
 from scripts import engine as machine
-from tests.acceptance.living import IMAGE, ORMEN, Cluster, Done, free_port
+from tests.acceptance.living import IMAGE, ORMEN, Done
 from tests.sweep import announce
 from tests.waiting import wait_until
 
 RUN = Path("/run") / f"ormen-hosts-{os.getpid()}"
 """Sockets, in a short path; data lies in the test's own folder."""
-TOKEN = "a-token-of-the-tests"
+MOST_HOSTS = 8
+"""Hosts that one process may have."""
+CLOCK = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+"""Debian's libfaketime, which moves the clock of one process."""
 
 
 def clean_env() -> dict[str, str]:
@@ -45,14 +42,15 @@ def clean_env() -> dict[str, str]:
 class Host:
     """One host: a namespace with a cable, and its own Docker engine with the echo image."""
 
-    def __init__(self, name: str, number: int, folder: Path) -> None:
+    def __init__(self, name: str, number: int, folder: Path, *, disk_mb: int | None = None) -> None:
         self.name = name
         self.folder = folder
+        self.disk_mb = disk_mb
         self.run = RUN / name
         self.netns = f"{RUN.name}-{name}"
         self.port = f"orm{os.getpid()}-{number}"
         # Of 198.18.0.0/15, which is meant for test beds: four addresses a host, others for each process.
-        base = int(IPv4Address("198.18.0.0")) + (os.getpid() * 2 + number) % 2**15 * 4
+        base = int(IPv4Address("198.18.0.0")) + (os.getpid() * MOST_HOSTS + number) % 2**15 * 4
         self.gateway, self.address = str(IPv4Address(base + 1)), str(IPv4Address(base + 2))
         self.sailors: list[subprocess.Popen[bytes]] = []
         self.daemon: subprocess.Popen[bytes] | None = None
@@ -63,6 +61,9 @@ class Host:
             announce(str(place))
         try:
             self._cable()
+            if self.disk_mb is not None:
+                (self.folder / "data").mkdir()
+                run("mount", "-t", "tmpfs", "-o", f"size={self.disk_mb}m", "tmpfs", str(self.folder / "data"))
             self.start_engine()
             self._hand_image_over()
         except BaseException:
@@ -75,9 +76,7 @@ class Host:
 
     def close(self) -> None:
         """Take everything away; also what was made only in part."""
-        for sailor in self.sailors:
-            sailor.kill()
-            sailor.wait()
+        self.end_sailors()
         if self.daemon is not None:
             self.stop_engine()
         left = machine.family([pid for pid in machine_processes(self.run) if machine.alive(pid)])
@@ -113,6 +112,39 @@ class Host:
         """Plug the cable in again."""
         run("ip", "link", "set", self.port, "up")
 
+    # Its power
+
+    def power_off(self) -> None:
+        """End everything on the host at once, without a word to anybody, its containers included."""
+        self.cut()
+        agents = [pid for sailor in self.sailors for pid in machine.family([sailor.pid])]
+        machine.tell([*agents, *machine.family(machine_processes(self.run))], signal.SIGKILL)
+        self.end_sailors()
+        assert self.daemon is not None
+        self.daemon.wait(10)
+        self.daemon = None
+
+    def power_on(self) -> None:
+        """Start the host again, with what was on its disk: the engine runs, the sailor not yet."""
+        # What lies in /run is gone after a boot.
+        machine.clear(self.run)
+        self.mend()
+        self.start_engine()
+
+    # Its disk
+
+    def fill_disk(self) -> None:
+        """Leave no room on the disk of its engine; only of a host with a disk of its own."""
+        assert self.disk_mb is not None
+        with (self.folder / "data" / "filler").open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(2**20))
+                file.flush()
+
+    def free_disk(self) -> None:
+        """Take away what `fill_disk` has written."""
+        (self.folder / "data" / "filler").unlink()
+
     # Its engine
 
     @cached_property
@@ -138,11 +170,15 @@ class Host:
             self.daemon = subprocess.Popen(
                 self.inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=tether()
             )
-        wait_until(lambda: machine.why_silent(self.socket) is None, timeout_s=30, what=f"for {self.name}'s engine")
+        try:
+            wait_until(lambda: machine.why_silent(self.socket) is None, timeout_s=30, what=f"for {self.name}'s engine")
+        except AssertionError as vain:
+            raise AssertionError(f"{vain}: {(self.folder / 'dockerd.log').read_text()[-2000:]}") from None
 
     def stop_engine(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the engine by a signal, and return once it has ended."""
         assert self.daemon is not None
+        self.thaw_engine()
         self.daemon.send_signal(number)
         try:
             self.daemon.wait(20)
@@ -150,6 +186,16 @@ class Host:
             self.daemon.kill()
             self.daemon.wait()
         self.daemon = None
+
+    def freeze_engine(self) -> None:
+        """Stop the engine where it is: it accepts and answers nothing, its containers run on."""
+        assert self.daemon is not None
+        self.daemon.send_signal(signal.SIGSTOP)
+
+    def thaw_engine(self) -> None:
+        """Let a frozen engine go on."""
+        assert self.daemon is not None
+        self.daemon.send_signal(signal.SIGCONT)
 
     def _hand_image_over(self) -> None:
         with contextlib.closing(docker.from_env()) as theirs:
@@ -169,8 +215,43 @@ class Host:
     # Its agent
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of a shell on this host."""
-        return {**clean_env(), "DOCKER_HOST": self.socket, "ORMEN_STATE_DIR": str(self.folder / "state")}
+        """Return the variables of a shell on this host, whose clock is where `set_clock` has put it."""
+        clock = {"LD_PRELOAD": CLOCK, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
+        moved = {**clock, "FAKETIME_TIMESTAMP_FILE": str(self._clock)} if self._clock.exists() else {}
+        return {**clean_env(), "DOCKER_HOST": self.socket, "ORMEN_STATE_DIR": str(self.folder / "state"), **moved}
+
+    @property
+    def _clock(self) -> Path:
+        return self.folder / "clock"
+
+    def set_clock(self, seconds: float) -> None:
+        """Move the clock of its agent by so much; the first time it needs another sailor to take effect."""
+        self._clock.write_text(f"{seconds:+g}\n")
+
+    def reset_clock(self) -> None:
+        """Let the next sailor have the right clock again."""
+        self._clock.unlink()
+
+    @property
+    def agent(self) -> psutil.Process:
+        """The process of its agent, which must live."""
+        (found,) = psutil.Process(self.sailors[-1].pid).children()
+        return found
+
+    def freeze_agent(self) -> None:
+        """Stop the agent where it is."""
+        self.agent.suspend()
+
+    def thaw_agent(self) -> None:
+        """Let a frozen agent go on."""
+        self.agent.resume()
+
+    def end_sailors(self) -> None:
+        """End its sailors by SIGKILL; their agents end with them."""
+        for sailor in self.sailors:
+            machine.tell(machine.family([sailor.pid]), signal.SIGKILL)
+            sailor.wait()
+        self.sailors.clear()
 
     def sailor(self, url: str, *options: str) -> subprocess.Popen[bytes]:
         """Start `ormen sailor` here; what it says goes to a file."""
@@ -204,107 +285,6 @@ class Host:
     def log(self) -> str:
         """Return what its sailors have said."""
         return (self.folder / "sailor.log").read_text()
-
-
-@dataclass
-class Bed(Cluster):
-    """A deck and its hosts, reached with its token."""
-
-    hosts: tuple[Host, ...] = ()
-    server: RunningRedis | None = None
-    joined: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def url(self, host: Host) -> str:
-        """Return the Redis URL that a host uses."""
-        assert self.server is not None
-        return f"redis://:{self.server.password}@{host.gateway}:{self.server.port}"
-
-    def join(self, host: Host, *options: str) -> None:
-        """Start the host's sailor under the host's name."""
-        self.joined[host.name] = options
-        host.sailor(self.url(host), "--name", host.name, *options)
-
-    def rejoin(self, host: Host) -> None:
-        """End the host's sailor by SIGKILL and start another as it was started."""
-        sailor = host.sailors.pop()
-        sailor.kill()
-        sailor.wait()
-        self.join(host, *self.joined[host.name])
-
-    def node(self, name: str) -> dict[str, Any]:
-        """Return what the deck knows of a node."""
-        return dict(self.get(f"/v1/nodes/{name}"))
-
-    def until_node(self, name: str, state: str, *, timeout_s: float = 20) -> dict[str, Any]:
-        """Return the node as soon as it is in the state."""
-        what = f"for {name} to be {state}"
-        wait_until(lambda: self._state(name) == state, timeout_s=timeout_s, what=what)
-        return self.node(name)
-
-    def _state(self, name: str) -> str:
-        answer = self.call("GET", f"/v1/nodes/{name}")
-        return str(answer.json["state"]) if answer.status == 200 else "unknown"
-
-    def containers(self, task: str | None = None) -> list[Container]:
-        """Return the containers of this cluster on all hosts."""
-        found = [item for host in self.hosts for item in host.containers(task)]
-        return [item for item in found if item.labels.get("ormen.cluster") == self.id]
-
-    def settle(self) -> None:
-        """Remove every task, and return once every host is ready."""
-        for host in self.hosts:
-            self.until_node(host.name, "ready", timeout_s=30)
-        for task in self.get("/v1/tasks?limit=1000")["items"]:
-            assert self.call("DELETE", f"/v1/tasks/{task['id']}?force=1").status in (204, 404)
-        wait_until(lambda: not self.containers(), timeout_s=30, what="for the containers to go")
-        wait_until(lambda: not self.get("/v1/tasks")["items"], what="for the tasks to go")
-
-
-@contextlib.contextmanager
-def bed(folder: Path) -> Iterator[Bed]:
-    """A deck that lets host7 and host8 join, asks a token and allows one host path; both have joined."""
-    with contextlib.ExitStack() as stack:
-        hosts = tuple(
-            stack.enter_context(Host(name, number, folder / name)) for number, name in enumerate(("host7", "host8"))
-        )
-        server = reachable_redis(folder / "redis", *(host.gateway for host in hosts))
-        stack.callback(server.stop)
-        # At host8's end of the cable, so that host7's may be pulled.
-        found = Bed(folder / "deck", free_port(), host=hosts[1].gateway, token=TOKEN, hosts=hosts, server=server)
-        (folder / "token").write_text(TOKEN + "\n")
-        (folder / "policy.yaml").write_text(f"host_paths: [{folder}/srv]\n")
-        options = ("-w", "host7,host8", "--token-file", folder / "token", "--policy-file", folder / "policy.yaml")
-        stack.enter_context(running_deck(found, server.url, *options))
-        found.join(hosts[0], "--label", "disk=ssd", "-H", "0.0.0.0")
-        found.join(hosts[1], "--label", "disk=hdd")
-        for host in hosts:
-            found.until_node(host.name, "ready", timeout_s=30)
-        yield found
-
-
-@contextlib.contextmanager
-def running_deck(found: Cluster, url: str, *options: str | Path) -> Iterator[None]:
-    """`ormen deck` where the cluster says it is, until the block ends."""
-    command = [ORMEN, "deck", "-H", found.host, "-p", str(found.port), "--redis-url", url, *map(str, options)]
-    found.state.mkdir(parents=True)
-    with (found.state / "output").open("wb") as log:
-        environment = {**clean_env(), "ORMEN_STATE_DIR": str(found.state)}
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=tether())
-    try:
-        wait_until(lambda: found.answers() or process.poll() is not None, timeout_s=30, what="for the deck")
-        assert process.poll() is None, (found.state / "output").read_text()
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def reachable_redis(folder: Path, *addresses: str) -> RunningRedis:
-    """Return a Redis with a password that listens on these addresses, too."""
-    server = start(find_server(), folder)
-    with redis.Redis.from_url(server.url) as client:
-        client.config_set("bind", " ".join(("127.0.0.1", *addresses)))
-    return server
 
 
 def machine_processes(place: Path) -> list[int]:

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from ormen.local.redis import find_server, start
-from tests.acceptance.living import Cluster, fetch, free_port, new_id
-from tests.cluster.hosts import Bed, running_deck
+from tests.acceptance.living import fetch, free_port, new_id
+from tests.cluster.bed import Bed, Deck, running_deck
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)
@@ -83,7 +83,7 @@ def test_who_insists_needs_neither_token_nor_password(deck: Bed, tmp_path: Path)
     with redis.Redis.from_url(server.url) as client:
         client.config_set("bind", f"127.0.0.1 {gateway}", "protected-mode", "no")
         client.config_set("requirepass", "")
-    open_to_all = Cluster(tmp_path / "deck", free_port(), host=gateway)
+    open_to_all = Deck(tmp_path / "deck", free_port(), host=gateway)
     with running_deck(open_to_all, f"redis://{gateway}:{server.port}", "--insecure"):
         assert open_to_all.ormen("mast", "-o", "json").out.strip() == "[]"
     server.stop()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.hosts import Bed
+from tests.cluster.bed import Bed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)

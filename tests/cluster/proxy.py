@@ -1,0 +1,103 @@
+"""A TCP proxy whose line can be slow, dead, shut or cut: what a network does to whoever talks to Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+Address = tuple[str, int]
+PIECE = 65536
+
+
+class Proxy:
+    """Passes on what comes to `listen` to `target`, as the line's present state lets it."""
+
+    def __init__(self, listen: Address, target: Address) -> None:
+        self.listen = listen
+        self.target = target
+        self.delay_s = 0.0
+        self._loop = asyncio.new_event_loop()
+        self._flows = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._lines: set[asyncio.StreamWriter] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy {listen}", daemon=True)
+
+    def __enter__(self) -> Proxy:
+        self._thread.start()
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def open(self) -> None:
+        """Let everything pass at once, and accept whoever comes."""
+        self.delay_s = 0.0
+        self._do(self._open())
+
+    def delay(self, seconds: float) -> None:
+        """Hold each piece back for so long, in either direction."""
+        self.delay_s = seconds
+
+    def black_hole(self) -> None:
+        """Accept everything and answer nothing, also on the connections that are open."""
+        self._do(self._set(self._flows.clear))
+
+    def refuse(self) -> None:
+        """Cut every connection and accept none."""
+        self._do(self._refuse())
+
+    def cut(self) -> None:
+        """Cut the connections that are open; new ones are accepted."""
+        self._do(self._set(self._cut))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _set(self, change: Callable[[], None]) -> None:
+        change()
+
+    async def _open(self) -> None:
+        self._flows.set()
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, *self.listen, reuse_address=True)
+
+    async def _refuse(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self._flows.set()
+        self._cut()
+
+    def _cut(self) -> None:
+        for line in self._lines:
+            line.transport.abort()
+        self._lines.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._lines.add(writer)
+        with contextlib.suppress(OSError):
+            await self._flows.wait()
+            far_reader, far_writer = await asyncio.open_connection(*self.target)
+            self._lines.add(far_writer)
+            there = asyncio.create_task(self._pump(reader, far_writer))
+            await self._pump(far_reader, writer)
+            there.cancel()
+        writer.transport.abort()
+        self._lines.discard(writer)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(PIECE):
+                await asyncio.sleep(self.delay_s)
+                await self._flows.wait()
+                writer.write(piece)
+                await writer.drain()
+        writer.transport.abort()
+        self._lines.discard(writer)
