@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ormen.units import UnitError, parse_duration
+
 PROFILES: Mapping[str, tuple[int, int]] = {"default": (3, 8), "calm": (15, 30)}
 """Per profile: after how many missed heartbeat intervals a node is suspect, and after how many it is lost."""
 
@@ -66,6 +68,12 @@ class Settings:
     state_dir: str = ""
     """A folder for what a process must remember on its own host. Empty: ``~/.local/state/ormen`` for `up`, and
     ``deck-PORT`` below it for `deck`. `sailor` keeps ``sailor-NODE`` and ``agents`` below either."""
+    keep_ended: int = 100_000
+    """How many ended tasks are kept on record, the newest; older ones are removed."""
+    keep_ended_s: int = 604_800
+    """How long an ended task is kept on record. This and every other time: seconds, or text such as ``12h``."""
+    forget_nodes_s: int = 604_800
+    """After how long a silence a lost node that has no task is forgotten, as ``ormen mast rm`` does."""
     log_level: str = "info"
     """debug, info, warning or error."""
 
@@ -110,6 +118,11 @@ def _read(name: str, kind: str, raw: str) -> Any:
         if raw.lower() in ("0", "false", "no", "off"):
             return False
         raise ValueError(f"ORMEN_{name.upper()} is {raw!r}; it can be 1 or 0")
+    if name.endswith("_s"):
+        try:
+            return int(parse_duration(raw))
+        except UnitError as fault:
+            raise ValueError(f"ORMEN_{name.upper()}: {fault}") from None
     if kind == "int":
         try:
             return int(raw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from manager_api.control import cleaning
 from manager_api.control.alarm import Alarm
 from manager_api.placing import place_tasks
 from ormen import messages
@@ -89,8 +90,11 @@ class Loops:
         if not turn.run or not self.store.lease("cleanup", seconds=50):
             return
         self.store.trim_events(now_ms=turn.now_ms)
+        cleaning.prune_ended(self.store, self.ringer, self.settings, now_ms=turn.now_ms)
         for node in self.store.nodes():
-            self._recount(node)
+            if not cleaning.forget_dead(self.store, node, self.settings):
+                self._recount(node)
+        cleaning.sweep(self.store)
         self.store.end_lease("cleanup")
         self.store.done("cleanup", now_ms=turn.now_ms)
 

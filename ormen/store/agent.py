@@ -235,7 +235,12 @@ class AgentStore(RedisStore):
     @answering
     def claim(self, request: str) -> bool:
         """Return true to the first caller only, so that a request whose ring is doubled is done once."""
-        return bool(self.client.hsetnx(self.keys.request(request), "claimed", "1"))
+        key = self.keys.request(request)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.hsetnx(key, "claimed", "1")
+            # The request may have run out since it was taken: the mark must not outlive it.
+            pipe.expire(key, REPLY_TTL_S)
+            return bool(pipe.execute()[0])
 
     @answering
     def answer(self, request: str, kind: str, data: str) -> bool:

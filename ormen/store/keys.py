@@ -14,6 +14,7 @@ ids                          sorted set   task ids in lexical order, for prefixe
 names                        hash         name -> the one live task that has it     field: while it lives
 past                         sorted set   name, creation and id of ended tasks,     member: until removed
                                           in lexical order
+ended                        sorted set   ended tasks by the time of their end      member: 7 days, at most 100,000
 pending                      sorted set   waiting tasks by the time of their next   member: while it waits
                                           try
 scheduled                    sorted set   tasks that start, by when their agent last     member: until it runs
@@ -73,6 +74,11 @@ class Keys:
     def past(self) -> str:
         """Return the key of the names of ended tasks."""
         return f"{self.prefix}past"
+
+    @property
+    def ended(self) -> str:
+        """Return the key of the ended tasks by the time of their end."""
+        return f"{self.prefix}ended"
 
     @property
     def pending(self) -> str:

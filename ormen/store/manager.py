@@ -12,6 +12,7 @@ from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFo
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.store.fleet import FleetReader, interval_ms
+from ormen.store.keeping import Keeper
 from ormen.store.records import pack_need, pack_ports
 from ormen.store.redis import answering, decoded
 from ormen.store.scripts import BATCH
@@ -91,7 +92,7 @@ class Reply:
     data: str
 
 
-class ManagerStore(TaskReader, FleetReader):
+class ManagerStore(TaskReader, FleetReader, Keeper):
     """The verbs of the API and of the loops that place."""
 
     @answering

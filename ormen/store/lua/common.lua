@@ -95,8 +95,11 @@ local function release(t)
   unset(t, 'seat')
 end
 
--- Put a task (or a request) into a node's inbox; 1 when the inbox was empty, so that the node wants a ring.
+-- Put a task into a node's inbox; 1 when the inbox was empty, so that the node wants a ring. A node that is lost or
+-- forgotten gets nothing, so that nothing grows for it: on its return its agent reads every record it may hold.
 local function knock(node, id)
+  local raw = redis.call('HGET', P .. 'nodes:view', node)
+  if not raw or string.match(raw, '^%S+ %S+ %S+ (%S+)') == '1' then return 0 end
   if redis.call('RPUSH', P .. 'node:' .. node .. ':inbox', id) > 1 then return 0 end
   redis.call('HSET', P .. 'node:' .. node, 'inbox_since', int(NOW))
   return 1
@@ -116,6 +119,7 @@ end
 local function retire(t)
   if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
   redis.call('ZADD', P .. 'past', 0, t.name .. '\0' .. t.created .. '\0' .. t.id)
+  redis.call('ZADD', P .. 'ended', NOW, t.id)
   if not t.ended then set(t, { ended = int(NOW) }) end
 end
 
@@ -125,15 +129,29 @@ local function erase(t)
   if redis.call('HINCRBY', P .. 'spec:' .. t.spec, 'tasks', -1) <= 0 then redis.call('DEL', P .. 'spec:' .. t.spec) end
 end
 
--- Take a task out of every index; 'names' too, if it still holds its name.
-local function unlist(t)
+-- Remove a task: take it out of every index, its name too if it still holds it; return the nodes to ring. One that may have
+-- a container anywhere leaves a tombstone: its record, wanted 'removed', until each agent concerned has confirmed.
+local function bury(t, text)
+  emit('task.removed', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = t.state, text = text })
   if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
   redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
-  redis.call('ZREM', P .. 'tasks', t.id)
-  redis.call('ZREM', P .. 'ids', t.id)
-  redis.call('ZREM', P .. 'pending', t.id)
-  redis.call('ZREM', P .. 'scheduled', t.id)
+  for _, index in ipairs({ 'tasks', 'ids', 'ended', 'pending', 'scheduled' }) do redis.call('ZREM', P .. index, t.id) end
   redis.call('HINCRBY', P .. 'counts', t.state, -1)
+  if t.state ~= 'scheduled' and t.state ~= 'running' then release(t) end
+  local ring, left = {}, {}
+  for _, node in ipairs(cjson.decode(t.holders or '[]')) do
+    if redis.call('HEXISTS', P .. 'nodes:view', node) == 1 then
+      left[#left + 1] = node
+      if knock(node, t.id) == 1 then ring[#ring + 1] = node end
+    end
+  end
+  if #left > 0 then
+    set(t, { wanted = 'removed', holders = cjson.encode(left) })
+  else
+    release(t)
+    erase(t)
+  end
+  return ring
 end
 
 local function waiting() return redis.call('ZCARD', P .. 'pending') > 0 and 1 or 0 end

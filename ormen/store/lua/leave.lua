@@ -5,4 +5,5 @@ if not v or redis.call('HGET', P .. 'node:' .. A.node, 'instance') ~= A.instance
 v.synced = '0'
 put_view(A.node, v)
 redis.call('ZADD', P .. 'nodes:heartbeats', 0, A.node)
+redis.call('HSET', P .. 'node:' .. A.node, 'left', int(NOW))
 return 1

@@ -12,6 +12,7 @@ if t.state == 'completed' or t.state == 'failed' then
   if holder and holder ~= t.id then return cjson.encode({ state = t.state, taken = holder }) end
   redis.call('HSET', P .. 'names', t.name, t.id)
   redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
+  redis.call('ZREM', P .. 'ended', t.id)
   set(t, { wanted = 'running', next = int(NOW), tries = '0', delays = '0' })
   unset(t, 'avoid')
   move(t, 'pending', 'task.pending', 'RESTARTED', A.text)
