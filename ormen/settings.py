@@ -72,6 +72,10 @@ class Settings:
     """How many ended tasks are kept on record, the newest; older ones are removed."""
     keep_ended_s: int = 604_800
     """How long an ended task is kept on record. This and every other time: seconds, or text such as ``12h``."""
+    keep_containers: int = 100
+    """How many containers of ended tasks a node keeps for `logs`, the newest; their last lines stay on record."""
+    keep_containers_s: int = 86_400
+    """How long a node keeps the container of an ended task."""
     forget_nodes_s: int = 604_800
     """After how long a silence a lost node that has no task is forgotten, as ``ormen mast rm`` does."""
     log_level: str = "info"

@@ -40,6 +40,7 @@ from worker_agent.operations import register
 from worker_agent.runtime import Engine, EngineDenied, RuntimeFault
 from worker_agent.station import Station
 from worker_agent.status_api import StatusPage
+from worker_agent.tidying import Keep
 
 log = logging.getLogger("ormen.sailor")
 
@@ -114,7 +115,7 @@ def run(settings: Settings, node: str) -> int:
     store.on_room = lambda ids: _ring(ringer, ids)
     station = Station(node, card.instance, joined.cluster, settings.bind, store, runtime)
     pulse_store = AgentStore.connect(settings, f"pulse-{node}", timeout_s=PULSE_TIMEOUT_S)
-    home = Home(card, engine.root_dir, pulse_store, files.memory)
+    home = Home(card, engine.root_dir, pulse_store, files.memory, Keep.of(settings))
     agent = Agent(station, Lanes(), ways=_ways(process, ringer, node), home=home)
     process.agent = agent
     register(celery, agent)

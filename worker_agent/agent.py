@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -27,6 +27,7 @@ from worker_agent.proof import Proof
 from worker_agent.requests import Requests
 from worker_agent.station import Station
 from worker_agent.sync import Sync, unsynced
+from worker_agent.tidying import Keep, Tidier
 from worker_agent.watcher import Memory, Watcher
 
 log = logging.getLogger("ormen.sailor")
@@ -43,12 +44,16 @@ INBOX_BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What an agent has of its host: its card, the engine's folder, a connection for heartbeats, a file of its own."""
+    """What an agent has of its host: its card, the engine's folder, a connection for heartbeats, a file of its own.
+
+    `keep` says for how long it keeps there what has ended.
+    """
 
     card: NodeCard
     root_dir: str
     pulse_store: AgentStore
     memory: Path | None = None
+    keep: Keep = field(default_factory=Keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class Agent:
         )
         self.controller.on_seen = self.probing.seen
         self.sync = Sync(station, lanes, self.controller, probe_ages=self.probing.ages_s)
+        self.tidier = Tidier(station, home.keep, drop=self.controller.drop)
+        self.sync.on_full = self.tidier.look
         self.watcher = Watcher(station, self.controller.look, Memory(home.memory))
         self.requests = Requests(station, lanes)
         self.proof = Proof(ways.post_proof, ways.restart, now=time.monotonic())

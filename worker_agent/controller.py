@@ -21,7 +21,7 @@ from ormen.schema import resolve
 from ormen.task import PLACED, State, Task, Wanted
 from worker_agent.duties import Duty, duty_of, is_done
 from worker_agent.ending import Ender
-from worker_agent.lanes import START, STOP, Lanes, Ticket
+from worker_agent.lanes import START, STOP, TIDY, Lanes, Ticket
 from worker_agent.pulls import Pulls
 from worker_agent.runtime import Container, RuntimeFault
 from worker_agent.starting import Starter
@@ -85,6 +85,10 @@ class Controller:
     def take_down(self, task_id: str) -> Ticket:
         """Have the container stopped and removed because the cluster goes down; the task stays wanted."""
         return self._lanes.submit(STOP, task_id, partial(self._act, task_id, self._down))
+
+    def drop(self, task: Task) -> Ticket:
+        """Have the container of an ended task removed, unless the task has been started again; its record stays."""
+        return self._lanes.submit(TIDY, task.id, partial(self._act, task.id, partial(self._drop, task.ended_ms)))
 
     def consider(self, task: Task, container: Container | None) -> bool:
         """Take note of a record that was read in bulk and its container as listed; return whether both agree."""
@@ -201,6 +205,11 @@ class Controller:
         if not due or container is None or not container.running:
             return self._next(task)
         return self._ender.end_unhealthy(task, container, reason)
+
+    def _drop(self, ended_ms: int | None, task: Task) -> Step:
+        if duty_of(task, self._station.node) is not Duty.REST or task.ended_ms != ended_ms:
+            return self._next(task)
+        return self._ender.clear(task, self._station.container_of(task), grace_s=self._grace(task))
 
     def _down(self, task: Task) -> Step:
         mine = task.node == self._station.node and task.state in PLACED and task.wanted is Wanted.RUNNING

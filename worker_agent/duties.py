@@ -8,7 +8,8 @@ RUN          running here: nothing, as long as the container does; its end is ju
 STOP         a stop was asked: stop the container, report completed
 RENEW        a next attempt was asked: stop and remove the container, report pending
 KEEP         pending, and the last attempt was here: leave a container be, the next attempt may adopt it
-REST         ended here: no container runs; one that is gone is confirmed
+REST         ended here: no container runs; one that has ended stays for its log, until it is dropped; one that is
+             gone is confirmed
 CLEAR        another node has the task, or it was removed: remove the container here, confirm
 ===========  ====================================================================================================
 """
@@ -58,7 +59,8 @@ def is_done(task: Task, node: str, container: Container | None) -> bool:
         return container is not None and container.running and container.id == task.container_id
     if duty is Duty.REST:
         unseen = task.reason is not None and task.reason.code is Code.STOPPED_UNSEEN
-        return container is not None and not container.running and not unseen
+        # A container that was created and never ran has nothing to show.
+        return container is not None and container.ended and not unseen
     return duty is Duty.KEEP
 
 

@@ -30,6 +30,9 @@ SEEN_EVERY_S = 10.0
 """How often the store hears which scheduled tasks are in hand."""
 
 
+OnFull = Callable[[Mapping[str, Task], Mapping[str, Container]], None]
+
+
 class Sync:
     """The passes over Docker. `step` is called by one thread only."""
 
@@ -49,6 +52,8 @@ class Sync:
         """What the engine said at the last pass, None when it was complete."""
         self.orphans: tuple[str, ...] = ()
         """Names of the containers of ours that have no record."""
+        self.on_full: OnFull = lambda held, listed: None
+        """Hears after each full pass what the node holds: its records, and its containers by task."""
 
     def make_full(self) -> None:
         """Let the next pass read every record of the node, and come at once."""
@@ -128,6 +133,7 @@ class Sync:
                 self._controller.forget(task_id)
         self._report_orphans(tuple(sorted(orphans)))
         self._station.store.synced(self._station.node, self._station.instance, orphans=self.orphans)
+        self.on_full(held, listed)
 
     def _look(self, ids: list[str], listed: Mapping[str, Container]) -> None:
         if not ids:

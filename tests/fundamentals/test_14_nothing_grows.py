@@ -193,3 +193,78 @@ def test_a_request_that_ran_out_leaves_nothing(world: World) -> None:
     world.store.client.delete(world.store.keys.request(request))
     sailor.store.claim(request)
     assert 0 < world.store.client.ttl(world.store.keys.request(request)) <= 60
+
+
+def test_a_container_is_kept_for_a_day_after_its_task_ended(world: World) -> None:
+    """Then its agent removes it. The record stays what it was, with the last lines, and names no container any more."""
+    sailor = world.sailor("node-1")
+    task = world.run("job", restart="no")
+    sailor.engine.say(task.container_name, "done")
+    sailor.engine.exit(task.container_name, 0)
+    ended = world.settle(task)
+    sailor.look_at_everything()
+    assert sailor.container(task) is not None
+    a_day_ago = world.store.now_ms() - DAY_MS - 1
+    world.store.client.hset(world.store.keys.task(task.id), "ended", a_day_ago)
+    sailor.look_at_everything()
+    now = world.now(task)
+    assert sailor.container(task) is None
+    assert (now.state, now.exit_code, now.container_id) == (State.COMPLETED, 0, None)
+    assert (now.attempts[0].log_tail, now.attempts[0].container_id) == (("done",), ended.container_id)
+    assert world.store.node_task_ids("node-1") == []
+
+
+def test_a_node_keeps_so_many_containers_of_ended_tasks(world: World) -> None:
+    """Of ended tasks the newest are kept for their logs; what runs does not count."""
+    sailor = world.sailor("node-1", keep_containers=2)
+    tasks = [completed(world, f"job-{n}") for n in range(4)]
+    runs = world.run("runs")
+    sailor.look_at_everything()
+    assert [sailor.container(task) is not None for task in tasks] == [False, False, True, True]
+    assert world.settle(runs).state is State.RUNNING
+
+
+def test_a_task_whose_container_was_dropped_can_be_started_again(world: World) -> None:
+    """It is placed anew; nothing of the old container is missed."""
+    sailor = world.sailor("node-1", keep_containers=0)
+    task = completed(world)
+    sailor.look_at_everything()
+    submission.restart(world.deck, world.now(task))
+    again = world.settle(task)
+    assert (again.state, again.attempt) == (State.RUNNING, 2)
+    assert sailor.container(task) is not None
+
+
+def test_what_has_been_started_again_meanwhile_is_not_dropped(world: World) -> None:
+    """The record is read anew before anything is removed."""
+    sailor = world.sailor("node-1")
+    task = completed(world)
+    submission.restart(world.deck, task)
+    assert world.settle(task).state is State.RUNNING
+    sailor.agent.controller.drop(task)
+    sailor.agent.lanes.drain()
+    found = sailor.container(task)
+    assert found is not None
+    assert found.running
+
+
+def test_only_the_end_for_which_it_was_chosen_drops_a_container(world: World) -> None:
+    """A task that has run and ended once more meanwhile has a young container."""
+    sailor = world.sailor("node-1")
+    first = completed(world)
+    submission.restart(world.deck, first)
+    world.settle(first)
+    sailor.engine.exit(first.container_name, 0)
+    world.settle(first)
+    sailor.agent.controller.drop(first)
+    sailor.agent.lanes.drain()
+    assert sailor.container(first) is not None
+
+
+def test_a_container_that_never_ran_is_not_kept(world: World) -> None:
+    """An agent that was killed between create and start leaves one; once its task has ended nobody wants it."""
+    sailor = world.sailor("node-1")
+    task = completed(world)
+    sailor.engine.change(sailor.engine.find(task.container_name), state="created")  # type: ignore[arg-type]
+    sailor.look_at_everything()
+    assert sailor.container(task) is None

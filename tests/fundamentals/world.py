@@ -30,6 +30,7 @@ from worker_agent.fake_runtime import Behaviour, FakeRuntime
 from worker_agent.lanes import Lanes
 from worker_agent.runtime import Container, Engine
 from worker_agent.station import Station
+from worker_agent.tidying import Keep
 
 GIB = 1024**3
 
@@ -53,7 +54,9 @@ class Sailor:
         cluster = self.store.join(card).cluster
         station = Station(self.name, card.instance, cluster, "127.0.0.1", self.store, self.engine)
         ways = Ways(post_proof=lambda: True, restart=lambda why: None, leave=lambda why: None)
-        self.agent = Agent(station, Lanes(threads=False), ways=ways, home=Home(card, "/", self.store))
+        self.agent = Agent(
+            station, Lanes(threads=False), ways=ways, home=Home(card, "/", self.store, keep=Keep.of(self.settings))
+        )
         self.agent.watcher.open()
         self.heard = self.engine.journal.end
         self.look_at_everything()
@@ -123,11 +126,19 @@ class World:
         self.loops = Loops(self.store, self.ringer, self.settings)
         self.sailors: list[Sailor] = []
 
-    def sailor(self, name: str = "node-1", *, cpus: int = 4, engine: str | None = None, **labels: str) -> Sailor:
+    def sailor(
+        self,
+        name: str = "node-1",
+        *,
+        cpus: int = 4,
+        engine: str | None = None,
+        keep_containers: int = 100,
+        **labels: str,
+    ) -> Sailor:
         """Let a node join: `cpus` cores, 8 GiB, and every image already there."""
         about = Engine(engine or f"engine-of-{name}", "27.0", "linux", "amd64", cpus, 8 * GIB, "/")
         given = ",".join(f"{key}={value}" for key, value in labels.items())
-        settings = replace(self.settings, node_labels=given)
+        settings = replace(self.settings, node_labels=given, keep_containers=keep_containers)
         joined = Sailor(settings, name, FakeRuntime(Behaviour(engine=about)))
         self.sailors.append(joined)
         return joined
