@@ -76,6 +76,11 @@ class Settings:
     """How many containers of ended tasks a node keeps for `logs`, the newest; their last lines stay on record."""
     keep_containers_s: int = 86_400
     """How long a node keeps the container of an ended task."""
+    keep_images_s: int = 86_400
+    """How long after its last use an image that ormen pulled is safe from want of disk."""
+    image_disk_percent: int = 85
+    """How full the engine's disk may be before images that ormen pulled and nothing needs are removed, the longest
+    unused first; 100: they never are."""
     forget_nodes_s: int = 604_800
     """After how long a silence a lost node that has no task is forgotten, as ``ormen mast rm`` does."""
     log_level: str = "info"

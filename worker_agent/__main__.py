@@ -35,6 +35,7 @@ from worker_agent import app as process_app
 from worker_agent import facts
 from worker_agent.agent import Agent, Home, Ways
 from worker_agent.docker_runtime import DockerRuntime
+from worker_agent.inventory import Inventory
 from worker_agent.lanes import Lanes
 from worker_agent.operations import register
 from worker_agent.runtime import Engine, EngineDenied, RuntimeFault
@@ -64,10 +65,11 @@ class Exit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What an agent keeps on its host: the lock of its node and what it remembers."""
+    """What an agent keeps on its host: the lock of its node, what it remembers, and what it brought."""
 
     lock: Path
     memory: Path
+    inventory: Path
 
     @classmethod
     def of(cls, settings: Settings, engine: Engine, node: str) -> Files:
@@ -76,7 +78,7 @@ class Files:
         folder = Path(settings.state_dir or Path(state) / "ormen" / "agents")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stem = f"{node}-{hashlib.sha256(engine.id.encode()).hexdigest()[:10]}"
-        return cls(folder / f"{stem}.lock", folder / f"{stem}.json")
+        return cls(folder / f"{stem}.lock", folder / f"{stem}.json", folder / f"{stem}.inventory.json")
 
 
 def main() -> int:
@@ -113,7 +115,8 @@ def run(settings: Settings, node: str) -> int:
     celery = process_app.make_agent_app(settings, node)
     ringer = Ringer(celery)
     store.on_room = lambda ids: _ring(ringer, ids)
-    station = Station(node, card.instance, joined.cluster, settings.bind, store, runtime)
+    inventory = Inventory(files.inventory)
+    station = Station(node, card.instance, joined.cluster, settings.bind, store, runtime, inventory=inventory)
     pulse_store = AgentStore.connect(settings, f"pulse-{node}", timeout_s=PULSE_TIMEOUT_S)
     home = Home(card, engine.root_dir, pulse_store, files.memory, Keep.of(settings))
     agent = Agent(station, Lanes(), ways=_ways(process, ringer, node), home=home)

@@ -19,16 +19,18 @@ from ormen.reasons import Reason
 from ormen.store.agent import AgentStore, NodeCard
 from ormen.task import PLACED, Task, Wanted
 from worker_agent.controller import Controller
-from worker_agent.facts import seed_stats, usage
+from worker_agent.facts import disk_percent, seed_stats, usage
 from worker_agent.heartbeat import Hooks, Pulse, Vital
 from worker_agent.lanes import INBOX, Lanes, Ticket
+from worker_agent.memory import Memory
 from worker_agent.probing import Probing
 from worker_agent.proof import Proof
+from worker_agent.pruning import Pruner
 from worker_agent.requests import Requests
 from worker_agent.station import Station
 from worker_agent.sync import Sync, unsynced
-from worker_agent.tidying import Keep, Tidier
-from worker_agent.watcher import Memory, Watcher
+from worker_agent.tidying import Keep, Tidier, Tools
+from worker_agent.watcher import Watcher
 
 log = logging.getLogger("ormen.sailor")
 
@@ -85,10 +87,11 @@ class Agent:
         )
         self.controller.on_seen = self.probing.seen
         self.sync = Sync(station, lanes, self.controller, probe_ages=self.probing.ages_s)
-        self.tidier = Tidier(station, home.keep, drop=self.controller.drop)
+        tools = Tools(drop=self.controller.drop, disk=lambda: disk_percent(home.root_dir))
+        self.tidier = Tidier(station, lanes, home.keep, tools=tools)
         self.sync.on_full = self.tidier.look
         self.watcher = Watcher(station, self.controller.look, Memory(home.memory))
-        self.requests = Requests(station, lanes)
+        self.requests = Requests(station, lanes, {"prune": Pruner(station, self.tidier.images).answer})
         self.proof = Proof(ways.post_proof, ways.restart, now=time.monotonic())
         self.pulse = Pulse(
             home.pulse_store,
@@ -175,6 +178,7 @@ class Agent:
         self.sync.make_full()
         self.probing.wake()
         self.watcher.close()
+        self.station.inventory.save()
         self.requests.close()
         self.lanes.close()
 

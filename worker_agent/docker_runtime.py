@@ -18,6 +18,7 @@ import docker.utils
 
 from ormen.reasons import Code, Reason
 from worker_agent import docker_args, docker_faults, docker_views
+from worker_agent.docker_disk import QUICK_S, WORK_S, DockerDisk
 from worker_agent.docker_gate import Ask, Gate, message
 from worker_agent.docker_pull import Pull
 from worker_agent.docker_streams import EngineStream, chunks, lines, read_within
@@ -37,10 +38,6 @@ from worker_agent.runtime import (
     StartRefused,
 )
 
-QUICK_S = 5.0
-"""For what the engine answers from memory: list, inspect, version."""
-WORK_S = 60.0
-"""For what it works on: create, start, remove; and beyond the grace of a stop."""
 STALL_S = 120.0
 """A pull without any progress for so long is given up; a pull with progress may take for ever."""
 CONNECTIONS = 64
@@ -48,7 +45,7 @@ CONNECTIONS = 64
 WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
 
 
-class DockerRuntime:
+class DockerRuntime(DockerDisk):
     """`worker_agent.runtime.Runtime` on a Docker engine; `host` None finds it as the docker command does."""
 
     def __init__(self, host: str | None = None, *, stall_s: float = STALL_S) -> None:
@@ -140,14 +137,6 @@ class DockerRuntime:
         """Return the cluster's containers from one list call."""
         listed = self._get("/containers/json", filters={"label": [f"{docker_args.CLUSTER}={cluster}"]})
         return [docker_views.from_list(raw) for raw in listed]
-
-    def image_present(self, image: str) -> bool:
-        """Return whether the image is on this host."""
-        ask = Ask("GET", f"/images/{image}/json")
-        answer = self._gate.ask(ask, timeout_s=QUICK_S)
-        if answer.status_code not in (200, 404):
-            raise self._gate.unexpected(ask, answer)
-        return bool(answer.status_code == 200)
 
     def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
         """Fetch the image, with this host's login for its registry if there is one (``docker login``)."""
@@ -243,13 +232,6 @@ class DockerRuntime:
         for stream in list(self._streams):
             stream.close()
         self._gate.close()
-
-    def _get(self, path: str, filters: Mapping[str, list[str]] | None = None) -> Any:
-        ask = Ask("GET", path, {"all": "1", "filters": json.dumps(filters)} if filters else {})
-        answer = self._gate.ask(ask, timeout_s=QUICK_S)
-        if answer.status_code != 200:
-            raise self._gate.unexpected(ask, answer)
-        return answer.json()
 
     def _login(self, image: str) -> bytes | None:
         header: bytes | None = docker.auth.get_config_header(self._gate.session(), docker_faults.registry_of(image))

@@ -61,6 +61,7 @@ def from_inspect(raw: Mapping[str, Any]) -> Container:
         ip=_ip(raw),
         network_mode=_mode(raw),
         pid=state.get("Pid") or None,
+        volumes=_anonymous(raw),
         **_whose(raw["Config"].get("Labels") or {}),
     )
 
@@ -175,6 +176,13 @@ def _sorted(ports: set[Port]) -> tuple[Port, ...]:
 def _address(raw: str | None) -> str:
     # Docker shows a wildcard binding twice, for IPv4 and IPv6; one is enough.
     return _WILD.get(raw or "0.0.0.0", raw or "0.0.0.0")
+
+
+def _anonymous(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the volumes that nobody asked for by name: those of the image's own VOLUME lines."""
+    asked = {mount.get("Source") for mount in (raw.get("HostConfig") or {}).get("Mounts") or ()}
+    mounts = [mount for mount in raw.get("Mounts") or () if mount.get("Type") == "volume"]
+    return tuple(mount["Name"] for mount in mounts if mount["Name"] not in asked)
 
 
 def _ip(raw: Mapping[str, Any]) -> str | None:

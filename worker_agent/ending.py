@@ -66,7 +66,13 @@ class Ender:
         with self._station.evidence.ending(container.id):
             if container.running:
                 self._station.runtime.stop(container.id, grace_s=grace_s)
-            self._station.runtime.remove(container.id)
+            self._remove(container)
+
+    def discard(self, container_id: str) -> None:
+        """Remove a container that has never run."""
+        found = self._station.runtime.inspect(container_id)
+        if found is not None:
+            self._remove(found)
 
     def exited(self, task: Task, container: Container, *, unreported: bool = False) -> Step:
         """Report an end that came by itself, once it is known by whose doing."""
@@ -90,8 +96,12 @@ class Ender:
         if container.running:
             container = self._halt(task, container, resolve(task.spec).stop_grace_s)
         end = self._end_of(container)
-        self._station.runtime.remove(container.id)
+        self._remove(container)
         return end
+
+    def _remove(self, container: Container) -> None:
+        self._station.runtime.remove(container.id)
+        self._station.inventory.left(container.volumes, now_ms=self._station.wall_ms())
 
     def _halt(self, task: Task, container: Container, grace_s: float, *, unhealthy: bool = False) -> Container:
         most = f"at most {judgement.span(grace_s)}"

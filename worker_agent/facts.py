@@ -122,6 +122,11 @@ def usage(root_dir: str = "/") -> Usage:
     )
 
 
+def disk_percent(root_dir: str) -> float:
+    """Return how full the engine's disk is, of what its users may fill."""
+    return float(psutil.disk_usage(_disk(root_dir)).percent)
+
+
 def seed_stats(task_count: int) -> dict[str, Any]:
     """Return what the seed systems' workers answer to ``GET /stats``: their names, their units."""
     return {

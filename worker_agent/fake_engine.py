@@ -56,12 +56,14 @@ class Pace:
 class Behaviour:
     """What a fake engine is like. `images` None has every image; `remote` is what can be pulled, None all.
 
-    `failure_rate` is the share of starts that are refused. `sleep` waits, so a simulation can bring its own clock.
+    Containers of the images `with_volume` get an anonymous volume. `failure_rate` is the share of starts that are
+    refused. `sleep` waits, so a simulation can bring its own clock.
     """
 
     pace: Pace = Pace()
     failure_rate: float = 0.0
     images: set[str] | None = None
+    with_volume: frozenset[str] = frozenset()
     remote: set[str] | None = None
     seed: int = 0
     sleep: Callable[[float], None] = time.sleep
@@ -80,6 +82,8 @@ class FakeEngine:
         self.lock = threading.RLock()
         self.table: dict[str, Container] = {}
         self.printed: dict[str, list[bytes]] = {}
+        self.image_of: dict[str, str] = {}
+        self.volumes: set[str] = set()
         self.generation = 1
         self._dice = random.Random(self.behaviour.seed)
         self._commands: dict[tuple[str, str], ProbeResult] = {}
@@ -175,7 +179,10 @@ class FakeEngine:
             cluster=labels.get(marks.CLUSTER),
             spec_hash=labels.get(marks.SPEC),
         )
-        self.table[made.id] = made
+        if plan.image in self.behaviour.with_volume:
+            made = dataclasses.replace(made, volumes=(sha256(made.id.encode()).hexdigest(),))
+        self.volumes.update(made.volumes)
+        self.table[made.id], self.image_of[made.id] = made, plan.image
         self.printed[made.id] = []
         self.tell(made, "create")
         return made
@@ -196,7 +203,7 @@ class FakeEngine:
 
     def drop(self, found: Container) -> None:
         """Take a container out of the table."""
-        del self.table[found.id], self.printed[found.id]
+        del self.table[found.id], self.printed[found.id], self.image_of[found.id]
         self.tell(found, "destroy")
 
     def check_ports(self, wanting: Container) -> None:

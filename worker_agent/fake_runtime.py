@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from hashlib import sha256
 
 from ormen.reasons import Code, Reason
 from worker_agent.docker_faults import create_refusal, image_missing, name_taken, pull_refusal, vanished
@@ -14,6 +15,7 @@ from worker_agent.runtime import (
     ContainerGone,
     ContainerPlan,
     Engine,
+    Image,
     ImageMissing,
     NameInUse,
     OnProgress,
@@ -93,13 +95,46 @@ class FakeRuntime(FakeEngine):
         with self.lock:
             ours = [item for item in self.table.values() if item.cluster == cluster]
         return [
-            dataclasses.replace(item, started_ms=None, finished_ms=None, pid=None, oom_killed=False) for item in ours
+            dataclasses.replace(item, started_ms=None, finished_ms=None, pid=None, oom_killed=False, volumes=())
+            for item in ours
         ]
 
     def image_present(self, image: str) -> bool:
         """Return whether a create would find the image."""
         self.begin("image_present")
         return self.behaviour.images is None or image in self.behaviour.images
+
+    def image(self, word: str) -> Image | None:
+        """Return the image; its id is the hash of its one name."""
+        self.begin("image")
+        known = {_image_id(name): name for name in self.behaviour.images or ()}
+        name = known.get(word, word)
+        present = name in known.values() if self.behaviour.images is not None else True
+        return Image(_image_id(name), 10 * MIB, (name,)) if present else None
+
+    def images_in_use(self) -> frozenset[str]:
+        """Return the ids of the images of the table's containers."""
+        self.begin("images_in_use")
+        with self.lock:
+            return frozenset(map(_image_id, self.image_of.values()))
+
+    def remove_image(self, word: str) -> bool:
+        """Drop the image unless a container has it."""
+        self.begin("remove_image")
+        if word in self.image_of.values() or word in self.images_in_use():
+            return False
+        if self.behaviour.images is not None:
+            self.behaviour.images -= {name for name in self.behaviour.images if word in (name, _image_id(name))}
+        return True
+
+    def remove_volume(self, name: str) -> bool:
+        """Drop the volume unless a container has it."""
+        self.begin("remove_volume")
+        with self.lock:
+            if any(name in item.volumes for item in self.table.values()):
+                return False
+            self.volumes.discard(name)
+            return True
 
     def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
         """Make the image present; tells of 10 MB once."""
@@ -158,3 +193,7 @@ class FakeRuntime(FakeEngine):
     def close(self) -> None:
         """End every stream that waits for events."""
         self.journal.cut(self.gone("it was closed"))
+
+
+def _image_id(name: str) -> str:
+    return f"sha256:{sha256(name.encode()).hexdigest()}"

@@ -100,7 +100,7 @@ class Pulls:
         pull = self._running[image]
         refusal: Reason | None = None
         try:
-            self._station.runtime.pull(image, on_progress=partial(self._progress, image, pull))
+            self._fetch(image, pull)
         except _Unwanted:
             log.info("pull of %s ended: nobody waits for it any more", image)
             return
@@ -116,6 +116,15 @@ class Pulls:
                     fence, event="task.pulled", sentence=summary(image, pull.last, time.monotonic() - pull.began_s)
                 )
         self._end(image, ended=True, refusal=refusal)
+
+    def _fetch(self, image: str, pull: _Pull) -> None:
+        runtime = self._station.runtime
+        before = runtime.image(image)
+        runtime.pull(image, on_progress=partial(self._progress, image, pull))
+        now = runtime.image(image)
+        if now is not None:
+            had = before.id if before else None
+            self._station.inventory.pulled(image, now.id, before=had, now_ms=self._station.wall_ms())
 
     def _end(self, image: str, *, ended: bool, refusal: Reason | None = None) -> None:
         with self._lock:

@@ -1,11 +1,17 @@
-"""What readers ask of this node: the log of a container, streamed until its end or until nobody reads any more."""
+"""What readers ask of this node: the log of a container, streamed until its end or until nobody reads any more.
+
+Other kinds are answered in one piece, JSON, by whoever the agent names for them.
+"""
 
 from __future__ import annotations
 
 import codecs
+import json
 import logging
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Lock
+from typing import Any
 
 from ormen.errors import StoreUnavailable
 from ormen.store.agent import Request
@@ -15,6 +21,9 @@ from worker_agent.station import Station
 
 log = logging.getLogger(__name__)
 
+AnswerRequest = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""What answers a request of one kind from its options."""
+
 CHECK_EVERY_S = 5.0
 """How often a log that says nothing is checked for a reader."""
 
@@ -22,9 +31,10 @@ CHECK_EVERY_S = 5.0
 class Requests:
     """The requests under way, each in the lane of streams."""
 
-    def __init__(self, station: Station, lanes: Lanes) -> None:
+    def __init__(self, station: Station, lanes: Lanes, answers: Mapping[str, AnswerRequest] | None = None) -> None:
         self._station = station
         self._lanes = lanes
+        self._answers = answers or {}
         self._open: dict[str, Stream[bytes]] = {}
         self._lock = Lock()
         self._checked_at = 0.0
@@ -38,6 +48,8 @@ class Requests:
         try:
             if not self._station.store.claim(request.id):
                 return "claimed already"
+            if request.kind in self._answers:
+                return self._answer(request, self._answers[request.kind])
             if request.kind != "logs":
                 return self._refuse(request, f"this agent knows no request of the kind {request.kind}")
             return self._logs(request)
@@ -67,6 +79,15 @@ class Requests:
             under_way = list(self._open.values())
         for stream in under_way:
             stream.close()
+
+    def _answer(self, request: Request, answer: AnswerRequest) -> str:
+        try:
+            said = answer(request.options)
+        except RuntimeFault as fault:
+            return self._refuse(request, fault.reason.sentence)
+        self._station.store.answer(request.id, "data", json.dumps(said))
+        self._station.store.answer(request.id, "end", "")
+        return "sent"
 
     def _logs(self, request: Request) -> str:
         task = self._station.store.read([request.task])[request.task]

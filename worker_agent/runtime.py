@@ -111,7 +111,8 @@ class Container:
 
     `state` is Docker's word: created, running, paused, restarting, exited, dead or removing. From `containers`
     (the list call) `exit_code` is read from the status text, and `started_ms`, `finished_ms`, `pid` are None and
-    `oom_killed` is False: `inspect` tells them. Times are milliseconds of the host's clock.
+    `oom_killed` is False: `inspect` tells them, and `volumes`, the anonymous ones that its image asked for. Times are
+    milliseconds of the host's clock.
     """
 
     id: str
@@ -131,6 +132,7 @@ class Container:
     cluster: str | None = None
     spec_hash: str | None = None
     pid: int | None = None
+    volumes: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -141,6 +143,15 @@ class Container:
     def ended(self) -> bool:
         """Return whether it ran and runs no more."""
         return self.state in ("exited", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image on this host. `size_bytes` counts layers that other images share, too."""
+
+    id: str
+    size_bytes: int
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +253,22 @@ class Runtime(Protocol):
 
     def image_present(self, image: str) -> bool:
         """Return whether the image is on this host."""
+        ...
+
+    def image(self, word: str) -> Image | None:
+        """Return the image with that name or id, None if it is not on this host."""
+        ...
+
+    def images_in_use(self) -> frozenset[str]:
+        """Return the ids of the images of all containers, in any state and whoever's they are."""
+        ...
+
+    def remove_image(self, word: str) -> bool:
+        """Take a name from an image, and the image with its last one; False if something uses it. Gone is fine."""
+        ...
+
+    def remove_volume(self, name: str) -> bool:
+        """Remove a volume; False if a container has it. Gone is fine."""
         ...
 
     def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:

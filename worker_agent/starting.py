@@ -110,7 +110,7 @@ class Starter:
         try:
             self._station.runtime.start(container_id)
         except StartRefused as fault:
-            self._station.runtime.remove(container_id)
+            self._ender.discard(container_id)
             return self._refuse(task, fault.reason)
         container = self._station.runtime.inspect(container_id)
         if container is None:

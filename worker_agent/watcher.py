@@ -7,14 +7,13 @@ container that ended in between ended with it.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from threading import Event
 
 import psutil
 
+from worker_agent.memory import Memory
 from worker_agent.runtime import Engine, RuntimeEvent, RuntimeFault, Stream
 from worker_agent.station import Station
 
@@ -26,32 +25,6 @@ RETRY_S = 0.5
 """Between two tries to open the stream."""
 REMEMBER_EVERY_S = 10.0
 """How often the time up to which the engine was watched is written to disk."""
-
-
-class Memory:
-    """What the watcher must know of its past after a restart of the agent: one small file on the node."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-
-    def load(self) -> dict[str, object]:
-        """Return what was saved, nothing if there is no such file or it cannot be read."""
-        try:
-            found = json.loads(self._path.read_text()) if self._path else {}
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    def save(self, **values: object) -> None:
-        """Write the file anew, whole or not at all."""
-        if self._path is None:
-            return
-        fresh = self._path.with_suffix(".new")
-        try:
-            fresh.write_text(json.dumps(values))
-            fresh.replace(self._path)
-        except OSError as fault:
-            log.warning("cannot remember in %s: %s", self._path, fault)
 
 
 class Watcher:

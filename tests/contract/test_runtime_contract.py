@@ -314,3 +314,25 @@ def test_a_pull_of_nothing_is_refused(bench: Bench, absent_image: Callable[[Benc
     with pytest.raises(PullRefused, match=image) as refusal:
         bench.runtime.pull(image)
     assert refusal.value.reason.code is Code.PULL_NOT_FOUND
+
+
+def test_an_image_is_not_removed_while_a_container_has_it(bench: Bench) -> None:
+    """Neither by its name nor by its id, whatever state the container is in, and it is told whose image is in use."""
+    container_id = bench.started()
+    bench.runtime.stop(container_id, grace_s=0)
+    image = bench.runtime.image(bench.image)
+    assert image is not None
+    assert image.size_bytes > 0
+    assert bench.image in image.names
+    assert bench.runtime.image(image.id) == image
+    assert image.id in bench.runtime.images_in_use()
+    assert not bench.runtime.remove_image(bench.image)
+    assert not bench.runtime.remove_image(image.id)
+    assert bench.runtime.image_present(bench.image)
+
+
+def test_what_is_gone_is_removed_already(bench: Bench) -> None:
+    """No image and no volume of that name: nothing is left to do."""
+    assert bench.runtime.image("ormen-nosuch:1") is None
+    assert bench.runtime.remove_image("ormen-nosuch:1")
+    assert bench.runtime.remove_volume("ormen-nosuch")
