@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ormen.errors import NodeNotFound, StillRunning
-from ormen.node import Node
+from ormen.node import Node, NodeState
 from ormen.reasons import Code, Reason
 from ormen.store.records import node_of, node_state
 from ormen.store.redis import RedisStore, answering
@@ -139,7 +139,7 @@ class FleetReader(RedisStore):
 
     @answering
     def forget_node(self, name: str) -> None:
-        """Remove a node's record; raises StillRunning unless it is lost or holds nothing."""
+        """Remove a node's record; raises StillRunning while a task is scheduled or runs there."""
         while True:
             ids = list(self.client.smembers(self.keys.node_tasks(name)))[:BATCH]
             code = self.run("forget", node=name, ids=ids, text=f"{name} was removed")["code"]
@@ -147,9 +147,12 @@ class FleetReader(RedisStore):
                 self.node(name)
             if code == "BUSY":
                 node = self.node(name)
+                lost = node.state is NodeState.LOST
                 raise StillRunning(
                     f"{name} is {node.state.value} and has {node.tasks} {'task' if node.tasks == 1 else 'tasks'}",
-                    hint=f"drain it first: ormen mast drain {name}",
+                    hint="try again once they are taken from it"
+                    if lost
+                    else f"drain it first: ormen mast drain {name}",
                 )
             if code != "MORE":
                 return

@@ -13,13 +13,14 @@ local function clash(engine, ports, id)
   end
 end
 
-local function hold(engine, ports, id)
+local function hold(engine, ports, t)
   local key = P .. 'engine:' .. engine .. ':ports'
   for _, p in ipairs(ports) do
     local field = p[2] .. '/' .. p[3]
     local held = redis.call('HGET', key, field)
-    redis.call('HSET', key, field, (held and held .. ' ' or '') .. p[4] .. '=' .. id)
+    redis.call('HSET', key, field, (held and held .. ' ' or '') .. p[4] .. '=' .. t.id)
   end
+  if #ports > 0 then set(t, { engine = engine }) end
 end
 
 local function assign(a)
@@ -38,7 +39,7 @@ local function assign(a)
   v = view(a.node)
   reserve(v, t.need, 1)
   put_view(a.node, v)
-  hold(v.engine, ports, a.id)
+  hold(v.engine, ports, t)
   set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, placement = a.placement, address = a.address,
     assigned = int(NOW), detail = 'sent to ' .. a.node })
   unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'restart', 'restart_code')

@@ -83,7 +83,9 @@ local function release(t)
   if v then
     reserve(v, t.need, -1)
     put_view(t.seat, v)
-    local key = P .. 'engine:' .. v.engine .. ':ports'
+    -- The node's agent may have come back on another engine; the ports are still the old one's.
+    local engine = t.engine or v.engine
+    local key = P .. 'engine:' .. engine .. ':ports'
     for _, p in ipairs(cjson.decode(t.ports or '[]')) do
       local field, rest = p[2] .. '/' .. p[3], {}
       for bind, owner in string.gmatch(redis.call('HGET', key, field) or '', '(%S+)=(%S+)') do
@@ -92,7 +94,7 @@ local function release(t)
       if #rest > 0 then redis.call('HSET', key, field, table.concat(rest, ' ')) else redis.call('HDEL', key, field) end
     end
   end
-  unset(t, 'seat')
+  unset(t, 'seat', 'engine')
 end
 
 -- Put a task into a node's inbox; 1 when the inbox was empty, so that the node wants a ring. A node that is lost or

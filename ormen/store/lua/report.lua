@@ -13,7 +13,8 @@ if A.started and t.state == 'scheduled' and A.to ~= 'running' then
 end
 if not has(A.sources, t.state) then return cjson.encode({ accepted = 0, ring = 0 }) end
 local to, code, text = A.to, A.code, A.text
-if to == 'pending' and t.wanted == 'stopped' and A.release == '1' then to, code, text = 'completed', 'STOPPED', A.stopped end
+-- Whoever waits for a next attempt has no container that runs: a stop asked for meanwhile is done by that.
+if to == 'pending' and t.wanted == 'stopped' then to, code, text, A.release = 'completed', 'STOPPED', A.stopped, '1' end
 set(t, A.set)
 if to == 'running' then
   set(t, { started = int(NOW) })

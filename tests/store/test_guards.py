@@ -1,0 +1,101 @@
+"""What the store must not let happen: minimal examples of what the state machine over it has found."""
+
+from __future__ import annotations
+
+import pytest
+
+from ormen.errors import StillRunning
+from ormen.node import Resources
+from ormen.reasons import Code, Reason
+from ormen.settings import Settings
+from ormen.store.agent import AgentStore, Report
+from ormen.store.loops import LoopStore
+from ormen.task import Port, State, Task
+from tests.store.test_flow import IDS, assign, card, ready, run, submit
+
+
+@pytest.fixture
+def deck(settings: Settings) -> LoopStore:
+    """The manager's side, with node-1 ready."""
+    return LoopStore.connect(settings, "test-deck")
+
+
+@pytest.fixture
+def agent(settings: Settings) -> AgentStore:
+    """The agent of node-1, which is ready."""
+    made = AgentStore.connect(settings, "test-agent")
+    ready(made)
+    return made
+
+
+def silence(deck: LoopStore) -> None:
+    """Let node-1 have been silent since ever."""
+    deck.client.zadd(deck.keys.heartbeats, {"node-1": 1})
+    deck.client.hset(deck.keys.loops, "since", 1)
+
+
+def lose(deck: LoopStore) -> int:
+    """Take the tasks of node-1."""
+    silence(deck)
+    return deck.lose("node-1", silent_s=9, code=Code.NODE_LOST, text="Lost.", useless_ms=60_000)
+
+
+def task_of(deck: LoopStore) -> Task:
+    """The one task."""
+    found = deck.task(IDS[0])
+    assert found is not None
+    return found
+
+
+def test_a_crash_that_meets_a_stop_ends_the_task(deck: LoopStore, agent: AgentStore) -> None:
+    """An end that would be followed by a back-off in its seat is the stop that was asked for meanwhile."""
+    task = run(deck, agent)
+    deck.stop(task)
+    agent.report(Report(task.id, "node-1", 1, State.PENDING, Reason(Code.EXIT, "x"), delay_ms=1000, delays=1))
+    ended = task_of(deck)
+    assert (ended.state, ended.reason and ended.reason.code) == (State.COMPLETED, Code.STOPPED)
+    assert (ended.seat, deck.node("node-1").reserved) == (None, Resources())
+
+
+def test_a_lost_node_is_not_forgotten_with_tasks_on_it(deck: LoopStore, agent: AgentStore) -> None:
+    """Before all its tasks have been taken from it, its record stays: nobody would take them later."""
+    task = run(deck, agent)
+    silence(deck)
+    view = deck.client.hget(deck.keys.views, "node-1").split()
+    deck.client.hset(deck.keys.views, "node-1", " ".join([*view[:3], "1", *view[4:]]))
+    with pytest.raises(StillRunning, match="node-1 is lost and has 1 task"):
+        deck.forget_node("node-1")
+    lose(deck)
+    deck.forget_node("node-1")
+    assert deck.task(task.id) is not None
+
+
+def test_a_forgotten_nodes_tombstone_gives_its_ports_back(deck: LoopStore, agent: AgentStore) -> None:
+    """What a removed task held on an engine is free once its node is forgotten, since nobody will confirm."""
+    submit(deck)
+    assert assign(deck, ports=(Port(80, 8080),)).placed
+    deck.remove(task_of(deck), force=True)
+    lose(deck)
+    deck.forget_node("node-1")
+    assert deck.read([IDS[0]]) == {IDS[0]: None}
+    assert not deck.client.keys(f"{deck.settings.prefix}engine:*")
+
+
+def test_a_node_on_another_engine_frees_the_ports_of_the_old_one(deck: LoopStore, agent: AgentStore) -> None:
+    """A record gives its ports back to the engine that it took them from."""
+    ready(agent, "node-2")
+    submit(deck)
+    assert assign(deck, ports=(Port(80, 8080),)).placed
+    silence(deck)
+    agent.join(card(engine="engine-2"))
+    agent.report(Report(IDS[0], "node-1", 1, State.PENDING, Reason(Code.INTERRUPTED, "x"), release=True))
+    assert deck.taken_ports(["engine-1", "engine-2"]) == {"engine-1": {}, "engine-2": {}}
+
+
+def test_an_attempt_that_has_ended_is_not_taken_over(deck: LoopStore, agent: AgentStore) -> None:
+    """Between the agent's look and its word the node was lost: the container it saw running is not adopted."""
+    task = run(deck, agent)
+    lose(deck)
+    before = task_of(deck)
+    assert not agent.adopt(task, label=3, container_id="e" * 64).accepted
+    assert task_of(deck) == before
