@@ -1,0 +1,222 @@
+"""What is in Redis, read by its own keys and not by the code under test, and what must hold of it at any time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from redis import Redis
+
+from ormen.task import TRANSITIONS, Port, State
+
+PERMITTED = {(source.value, target.value) for source, targets in TRANSITIONS.items() for target in targets}
+LIVE, PLACED, ENDED = {"pending", "scheduled", "running"}, {"scheduled", "running"}, {"completed", "failed"}
+VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "rmemory", "rdisk", "tasks", "load",
+        "engine", "rev")  # fmt: skip
+SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "scheduled", "counts", "events", "loops",
+          "nodes:view", "nodes:facts", "nodes:heartbeats"}  # fmt: skip
+KINDS = {"task", "spec", "node", "engine"}
+WILD = {"0.0.0.0", "::"}
+
+Record = dict[str, str]
+
+
+@dataclass(slots=True)
+class Raw:
+    """Every key under the prefix, as Python values: strings, dicts, lists, sets, scores."""
+
+    keys: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, client: Redis, prefix: str) -> Raw:
+        """Read it all, the events excepted."""
+        names = sorted(client.keys(f"{prefix}*"))
+        with client.pipeline() as pipe:
+            for name in names:
+                pipe.type(name)
+            kinds = pipe.execute()
+            for name, kind in zip(names, kinds, strict=True):
+                READERS[kind](pipe, name)
+            values = pipe.execute()
+        found = zip(names, kinds, values, strict=True)
+        return cls({name.removeprefix(prefix): dict(v) if k == "zset" else v for name, k, v in found})
+
+    def all(self, kind: str) -> dict[str, Any]:
+        """Return the keys ``<kind>:<x>`` without further parts, by x."""
+        return {k.partition(":")[2]: v for k, v in self.keys.items() if k.startswith(f"{kind}:") and k.count(":") == 1}
+
+    @property
+    def tasks(self) -> dict[str, Record]:
+        """Return every record, tombstones too."""
+        return self.all("task")
+
+    @property
+    def listed(self) -> dict[str, Record]:
+        """Return every record but tombstones."""
+        return {task: record for task, record in self.tasks.items() if record["wanted"] != "removed"}
+
+    @property
+    def views(self) -> dict[str, Record]:
+        """Return what placing is told of each node."""
+        rows: dict[str, str] = self.keys.get("nodes:view", {})
+        return {node: dict(zip(VIEW, row.split(), strict=True)) for node, row in rows.items()}
+
+    def held(self, node: str) -> set[str]:
+        """Return the tasks on a node's list."""
+        found: set[str] = self.keys.get(f"node:{node}:tasks", set())
+        return found
+
+    def fence(self, task: str) -> tuple[str, str]:
+        """Return the (node, attempt) of a record."""
+        record = self.tasks.get(task, {})
+        return record.get("node", ""), record.get("attempt", "")
+
+
+READERS = {
+    "string": lambda pipe, name: pipe.get(name),
+    "hash": lambda pipe, name: pipe.hgetall(name),
+    "list": lambda pipe, name: pipe.lrange(name, 0, -1),
+    "set": lambda pipe, name: pipe.smembers(name),
+    "zset": lambda pipe, name: pipe.zrange(name, 0, -1, withscores=True),
+    "stream": lambda pipe, name: pipe.xlen(name),
+}
+
+
+def check(raw: Raw) -> None:
+    """Assert everything that must hold whatever happened."""
+    reservations_are_the_sum_of_seats(raw)
+    ports_are_held_once_and_by_seats(raw)
+    records_agree_with_themselves(raw)
+    indexes_agree_with_records(raw)
+    lists_agree_with_holders(raw)
+    nothing_else_is_kept(raw)
+
+
+def reservations_are_the_sum_of_seats(raw: Raw) -> None:
+    """Each node's view says what the records with a seat there take, and that is at most what the node has."""
+    for node, view in raw.views.items():
+        needs = [map(int, record["need"].split()) for record in raw.tasks.values() if record.get("seat") == node]
+        total = [sum(column) for column in zip(*needs, strict=True)] or [0, 0, 0]
+        assert [int(view[f"r{name}"]) for name in ("cpu", "memory", "disk")] == total, node
+        assert int(view["tasks"]) == len(needs), node
+        assert all(amount <= int(view[name]) for amount, name in zip(total, ("cpu", "memory", "disk"), strict=True))
+
+
+def ports_are_held_once_and_by_seats(raw: Raw) -> None:
+    """A host port of an engine is held by records with a seat on it, by each bind once, and never beside a wildcard."""
+    wanted, found = Counter[tuple[str, str, str, str]](), Counter[tuple[str, str, str, str]]()
+    for task, record in raw.tasks.items():
+        for _, host, protocol, bind in json.loads(record.get("ports", "[]")) if record.get("seat") else ():
+            wanted[record.get("engine") or raw.views[record["seat"]]["engine"], f"{host}/{protocol}", bind, task] += 1
+    for name, fields in raw.keys.items():
+        if name.endswith(":ports"):
+            for port, held in fields.items():
+                binds = [word.rpartition("=")[::2] for word in held.split()]
+                found.update((name.split(":")[1], port, bind, task) for bind, task in binds)
+                for (one, _), (other, _) in combinations(binds, 2):
+                    assert one != other
+                    assert not WILD & {one, other}, (name, port, held)
+    # What nobody can use any more the clean-up may have taken.
+    used = {view["engine"] for view in raw.views.values()}
+    assert {hold for hold in found if hold[0] in used} == {hold for hold in wanted if hold[0] in used}
+    assert max(found.values(), default=1) == max(wanted.values(), default=1) == 1
+
+
+def records_agree_with_themselves(raw: Raw) -> None:
+    """What a record says of node, seat, wish and times fits its state."""
+    for task, record in raw.listed.items():
+        state, seat = record["state"], record.get("seat")
+        if state in PLACED:
+            assert seat == record["node"], task
+            assert record["node"] in raw.views, f"{task} is {state} on a node that nobody knows"
+        assert ("assigned" in record) is (state in PLACED), task
+        assert not (state in ENDED and seat), task
+        assert not (state == "pending" and record["wanted"] != "running"), f"{task} waits and is not wanted"
+        assert ("next" in record) is (state == "pending"), task
+        assert state not in ENDED or "ended" in record, task
+        assert len(json.loads(record.get("attempts", "[]"))) <= 10
+
+
+def indexes_agree_with_records(raw: Raw) -> None:
+    """Each task is in the indexes of its state and in no other, and no index names a task without a record."""
+    listed, keys = raw.listed, raw.keys
+    by_state: dict[str, set[str]] = defaultdict(set)
+    for task, record in listed.items():
+        by_state[record["state"]].add(task)
+    assert set(keys.get("tasks", {})) == set(keys.get("ids", {})) == set(listed)
+    assert keys.get("pending", {}) == {task: float(listed[task]["next"]) for task in by_state["pending"]}
+    assert set(keys.get("scheduled", {})) == by_state["scheduled"]
+    assert keys.get("names", {}) == {r["name"]: task for task, r in listed.items() if r["state"] in LIVE}
+    assert len(keys.get("names", {})) == sum(len(by_state[state]) for state in LIVE), "a name has two live tasks"
+    past = {f"{r['name']}\0{r['created']}\0{task}" for task, r in listed.items() if r["state"] in ENDED}
+    assert set(keys.get("past", {})) == past
+    assert set(keys.get("ended", {})) == by_state["completed"] | by_state["failed"]
+    assert set(keys.get("ended", {})) == by_state["completed"] | by_state["failed"]
+    counts = {state: int(number) for state, number in keys.get("counts", {}).items() if number != "0"}
+    assert counts == {state: len(tasks) for state, tasks in by_state.items() if tasks}
+
+
+def lists_agree_with_holders(raw: Raw) -> None:
+    """A task is on a node's list exactly if its record names the node among those that may hold a container of it."""
+    for node in raw.views:
+        assert raw.held(node) == {t for t, r in raw.tasks.items() if node in json.loads(r.get("holders") or "[]")}, node
+    for task, record in raw.tasks.items():
+        holders = json.loads(record.get("holders") or "[]")
+        assert len(set(holders)) == len(holders), task
+        assert set(holders) <= set(raw.views), task
+        assert not record.get("seat") or record["seat"] in holders, task
+        assert record["wanted"] != "removed" or holders, f"the tombstone of {task} waits for nobody"
+
+
+def nothing_else_is_kept(raw: Raw) -> None:
+    """Every key is one of the table's, of a task, a submission, or a node that is known."""
+    for name in raw.keys:
+        kind, _, rest = name.partition(":")
+        assert name in SINGLE or kind in KINDS, name
+        assert kind != "node" or rest.partition(":")[0] in raw.views, f"{name} is of no known node"
+    specs = Counter(record["spec"] for record in raw.tasks.values())
+    assert {spec: int(fields["tasks"]) for spec, fields in raw.all("spec").items()} == specs
+    assert set(raw.keys.get("nodes:facts", {})) == set(raw.keys.get("nodes:heartbeats", {})) == set(raw.views)
+
+
+def check_story(before: Raw, after: Raw, events: list[Record]) -> None:
+    """Assert that each change of a state has its one event, and that these are a path of permitted changes."""
+    states = {task: record["state"] for task, record in before.listed.items()}
+    for event in events:
+        if event["to"]:
+            task = event["task"]
+            if event["type"] == "task.accepted":
+                assert (event["from"], event["to"]) == ("", State.PENDING.value)
+                assert task not in states
+            else:
+                assert event["type"] == {"scheduled": "task.placed"}.get(event["to"], f"task.{event['to']}")
+                assert event["from"] == states[task], f"{task}: {event}"
+                assert (event["from"], event["to"]) in PERMITTED, event
+            states[task] = event["to"]
+        elif event["type"] == "task.removed":
+            assert states.pop(event["task"]) == event["from"]
+    assert states == {task: record["state"] for task, record in after.listed.items()}
+
+
+def check_fences(before: Raw, after: Raw) -> None:
+    """Assert that no attempt's number has gone down, and that a new node has come with a new number only."""
+    for task, record in after.tasks.items():
+        if task in before.tasks:
+            was = before.tasks[task]
+            assert int(record["attempt"]) >= int(was["attempt"]), task
+            moved = record.get("node") != was.get("node")
+            assert not moved or int(record["attempt"]) > int(was["attempt"]), task
+
+
+def clash(raw: Raw, task: str, engine: str, ports: tuple[Port, ...]) -> bool:
+    """Return whether another task holds one of these ports on the engine."""
+    held = raw.keys.get(f"engine:{engine}:ports", {})
+    return any(
+        owner != task and (bind == port.bind or WILD & {bind, port.bind})
+        for port in ports
+        for word in held.get(f"{port.host}/{port.protocol}", "").split()
+        for bind, _, owner in [word.rpartition("=")]
+    )
