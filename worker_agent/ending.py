@@ -119,7 +119,9 @@ class Ender:
         if container is None:
             return End(None, None)
         tail: tuple[str, ...] = self._station.runtime.log_tail(container.id)
-        return End.of(container, tail=tail, cause=cause, unreported=unreported)
+        end = End.of(container, tail=tail, cause=cause, unreported=unreported)
+        # 137: another process of the container may be killed for memory, and the program itself end by its own doing.
+        return replace(end, oom=True) if end.exit_code == 137 and self._station.evidence.oom(container.id) else end
 
     def _tell(self, task: Task, report: Report, word: str, container: Container | None = None) -> Step:
         outcome = self._station.store.report(report)

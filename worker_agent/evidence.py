@@ -53,6 +53,7 @@ class Heard:
     killed_ms: int | None = None
     signal: int | None = None
     died: bool = False
+    oom: bool = False
     exit_code: int | None = None
     first_seen_ms: int | None = None
 
@@ -109,6 +110,8 @@ class Evidence:
                     heard.stopped = True
                 else:
                     heard.killed_ms, heard.signal = event.at_ns // 1_000_000, event.signal
+            elif event.type == "oom":
+                heard.oom = True
             elif event.type == "die":
                 heard.died, heard.exit_code = True, event.exit_code
 
@@ -130,6 +133,15 @@ class Evidence:
         with self._lock:
             heard = self._heard.get(container_id)
             return heard.exit_code if heard else None
+
+    def oom(self, container_id: str) -> bool:
+        """Return whether the kernel was heard to kill a process of it for want of memory.
+
+        The engine's own mark is set when it has seen the end; its event may come before that.
+        """
+        with self._lock:
+            heard = self._heard.get(container_id)
+            return heard is not None and heard.oom
 
     def verdict(self, container: Container, now_ms: int) -> Verdict:
         """Return who ended an exited container, if that is known yet."""

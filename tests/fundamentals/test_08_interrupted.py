@@ -79,3 +79,14 @@ def test_a_container_killed_for_want_of_memory_failed_by_itself(world: World) ->
     assert (failed.state, code_of(failed)) == (State.FAILED, Code.OOM)
     assert failed.reason is not None
     assert "64 MiB" in failed.reason.sentence
+
+
+def test_the_engines_word_of_an_oom_counts_before_its_mark(world: World) -> None:
+    """The event of the kill for memory is evidence by itself, should the engine mark the container later."""
+    sailor = world.sailor("node-1")
+    task = world.run(restart="no", memory="64MiB")
+    found = sailor.container(task)
+    assert found is not None
+    sailor.engine.tell(found, "oom")
+    sailor.engine.exit(found.id, 137)
+    assert code_of(world.settle(task)) is Code.OOM
