@@ -99,3 +99,15 @@ def test_an_attempt_that_has_ended_is_not_taken_over(deck: LoopStore, agent: Age
     before = task_of(deck)
     assert not agent.adopt(task, label=3, container_id="e" * 64).accepted
     assert task_of(deck) == before
+
+
+def test_ports_of_a_seat_outlive_their_engine(deck: LoopStore, agent: AgentStore) -> None:
+    """An engine that no node has any more may come back: what a record still counts on there is not swept."""
+    submit(deck)
+    assert assign(deck, ports=(Port(80, 8080),)).placed
+    silence(deck)
+    agent.join(card(engine="engine-2"))
+    assert deck.strays() == ([], ["engine-1"])
+    assert deck.sweep([], ["engine-1"]) == 0
+    agent.report(Report(IDS[0], "node-1", 1, State.PENDING, Reason(Code.INTERRUPTED, "x"), release=True))
+    assert deck.taken_ports(["engine-1"]) == {"engine-1": {}}
