@@ -8,6 +8,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from manager_api import auth, metrics, problems
+from manager_api.routes.brake import brake
 from manager_api.routes.events import events
 from manager_api.routes.logs import logs
 from manager_api.routes.nodes import nodes
@@ -53,7 +54,7 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings)
     documentation = Documentation(app)
-    for blueprint in (tasks, logs, nodes, events, system, seed):
+    for blueprint in (tasks, logs, nodes, brake, events, system, seed):
         documentation.register_blueprint(blueprint)
     return app
 

@@ -160,6 +160,21 @@ class NodePage(ma.Schema):
     next = text(null=True)
 
 
+class BrakeDocument(ma.Schema):
+    """Whether a mass loss is held back, and what waits. While it is not, the amounts are 0."""
+
+    on = fields.Boolean(required=True)
+    since = moment("since when it holds")
+    silent = whole("how many nodes are gone")
+    known = whole("of how many that were there")
+    nodes = fields.List(
+        fields.String(), required=True, metadata={"description": "those whose tasks wait for their return"}
+    )
+    tasks = whole("how many tasks wait")
+    moves_at = moment("when those tasks are placed anew, once so many nodes are back that it lets go")
+    sentence = text("the same in words", null=True)
+
+
 class EventDocument(ma.Schema):
     """Something that happened."""
 
@@ -241,6 +256,9 @@ class Readiness(ma.Schema):
 
     ready = fields.Boolean(required=True)
     reasons = fields.List(fields.String(), required=True)
+    remarks = fields.List(
+        fields.String(), required=True, metadata={"description": "what an operator should know of a ready deck"}
+    )
     loops = fields.Dict(keys=fields.String(), values=fields.Float(allow_none=True), required=True)
 
 

@@ -113,6 +113,9 @@ class Cluster(Collector):
         for node_state in NodeState:
             nodes.add_metric([node_state.value], sum(node.state is node_state for node in known))
         yield nodes
+        brake = store.brake(known)
+        yield GaugeMetricFamily("ormen_brake_nodes", "Lost nodes whose tasks wait for them", value=len(brake.nodes))
+        yield GaugeMetricFamily("ormen_brake_tasks", "Tasks that wait for a lost node", value=brake.tasks)
         now_ms = store.now_ms()
         loops = GaugeMetricFamily("ormen_loop_age_seconds", "Since a loop last succeeded", labels=["loop"])
         for loop, last_ms in store.loops().items():

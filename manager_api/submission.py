@@ -140,6 +140,13 @@ def activate(deck: Deck, node: str, *, by: str) -> Node:
     return marked
 
 
+def forget(deck: Deck, node: str) -> None:
+    """Remove a node that is lost or holds nothing; whatever waited for it is placed by the loops."""
+    deck.store.node(node)
+    deck.store.forget_node(node)
+    deck.ringer.ring_control([])
+
+
 def ring_node(deck: Deck, node: str, names: Sequence[str]) -> None:
     """Ring one node's agent."""
     deck.ringer.ring_nodes({node: list(names)})

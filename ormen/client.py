@@ -158,8 +158,19 @@ class Client:
         return self._object("PATCH", f"/v1/nodes/{segment(name)}", {"labels": dict(labels)})
 
     def remove_node(self, name: str) -> None:
-        """Forget a node that is lost or has no tasks."""
+        """Forget a node that is lost or has no tasks; what waits for its return is placed anew."""
         self._transport.send(Request("DELETE", f"/v1/nodes/{segment(name)}"))
+
+    def brake(self) -> Document:
+        """Return whether a mass loss is held back, and what waits."""
+        return self._object("GET", "/v1/brake")
+
+    def release_brake(self, *, why: str | None = None, by: str | None = None) -> Document:
+        """Let what waits for silent nodes be placed anew; return what that is."""
+        answer: Document = self._transport.send(
+            Request("POST", "/v1/brake/release", body={"reason": why, "by": by}, repeatable=False)
+        )
+        return answer
 
     # Events and the deck itself
 

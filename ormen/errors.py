@@ -15,7 +15,8 @@
     │   ├── NameTaken        409
     │   ├── IdTaken          409
     │   ├── NodeTaken        409  another living agent has this node's name
-    │   └── StillRunning     409  remove without force
+    │   ├── StillRunning     409  remove without force
+    │   └── NotBraked        409  release without a mass loss
     ├── Denied
     │   ├── TokenMissing     401
     │   ├── TokenWrong       401
@@ -180,6 +181,13 @@ class StillRunning(Conflict):
 
     code = "STILL_RUNNING"
     title = "Something still runs"
+
+
+class NotBraked(Conflict):
+    """There is nothing to release: no mass loss is held back."""
+
+    code = "NOT_BRAKED"
+    title = "The brake does not hold"
 
 
 class Denied(OrmenError):

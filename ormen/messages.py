@@ -28,3 +28,9 @@ CONTROL_QUEUE = "control"
 def node_queue(node: str) -> str:
     """Return the name of the queue that only `node`'s agent consumes."""
     return f"node.{node}"
+
+
+def queue_keys(node: str) -> tuple[str, str]:
+    """Return what Celery keeps in Redis for a node's queue: the messages that wait, and where the queue is bound."""
+    name = node_queue(node)
+    return name, f"_kombu.binding.{name}"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from ormen.clock import rfc3339
-from ormen.reasons import Reason
+from ormen.reasons import Code, Reason
 
 
 class NodeState(StrEnum):
@@ -64,7 +64,8 @@ class Node:
     `engine` is the Docker engine's own id: nodes that share an engine share its host ports. `synced` is false
     until the agent's first full look at Docker has been reported; such a node gets nothing.
     `declared_lost` says that its tasks have been taken from it; `shown` is the
-    state that was last told as an event, None until liveness has told one. `heartbeat_ms` is
+    state that was last told as an event, None until liveness has told one. `held` says that it is lost and the brake
+    keeps its tasks from being moved. `heartbeat_ms` is
     the age-giving time of the last heartbeat; `state` is derived from it when the node is read.
     `facts` holds the rest of what the agent measured, by name.
     """
@@ -86,6 +87,7 @@ class Node:
     tasks: int = 0
     synced: bool = True
     declared_lost: bool = False
+    held: bool = False
     shown: str | None = None
     heartbeat_ms: int = 0
     heartbeat_age_s: float = 0.0
@@ -97,6 +99,17 @@ class Node:
     def free(self) -> Resources:
         """Return what can still be reserved."""
         return self.capacity - self.reserved
+
+    @property
+    def silent_s(self) -> float | None:
+        """Return for how long its agent has said nothing; None for one that went down on purpose."""
+        return self.heartbeat_age_s if self.heartbeat_ms else None
+
+    @property
+    def silent(self) -> bool:
+        """Return whether its agent has said nothing for so long that it is suspect or lost for that alone."""
+        codes = (Code.NODE_SUSPECT, Code.NODE_LOST, Code.BRAKE)
+        return self.state_reason is not None and self.state_reason.code in codes
 
     @property
     def takes_tasks(self) -> bool:

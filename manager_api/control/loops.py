@@ -15,6 +15,7 @@ from ormen.reasons import WAITS_FOR_ROOM, Code
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore, Turn
+from ormen.store.losses import USELESS_MS
 from ormen.task import State, Task, Wanted
 
 log = logging.getLogger("ormen.control")
@@ -27,9 +28,6 @@ SCAN = 1000
 
 RING_AGAIN_MS, STALLED_MS = 30_000, 60_000
 """A scheduled task of which its agent says nothing is rung again, then placed elsewhere."""
-
-USELESS_MS = 60_000
-"""For how long an agent may complain of its engine or its queue before its tasks move."""
 
 GATHER_MS = 10_000
 """How long after the loops began to watch a task that went down with the cluster waits for its own node."""
@@ -55,7 +53,11 @@ class Loops:
         turn = self._turn("liveness")
         if not turn.run:
             return
-        moved = sum(self._judge(node) for node in self.store.nodes())
+        nodes = self.store.nodes()
+        moved = sum(self._judge(node) for node in nodes if not node.held)
+        moved += self._heed_brake(turn, [node for node in nodes if node.held])
+        if any(node.state is NodeState.LOST and not node.declared_lost for node in nodes) and self.store.braked():
+            log.warning("brake: %s", self.store.brake().sentence(now_ms=turn.now_ms))
         self.store.done("liveness", now_ms=turn.now_ms)
         if moved:
             self.place(())
@@ -139,8 +141,11 @@ class Loops:
 
     def _wake(self, quiet: Sequence[str], now_ms: int) -> None:
         """Ring again for scheduled tasks of which nothing is heard; place those elsewhere that stay quiet."""
-        for task in self._tasks(quiet):
-            if task.node and self.store.nudge(task.node, task.id):
+        silent = {node.name for node in self.store.nodes() if node.silent}
+        tasks = self._tasks(quiet)
+        self.store.leave_to_liveness([task.id for task in tasks if task.node in silent])
+        for task in tasks:
+            if task.node and task.node not in silent and self.store.nudge(task.node, task.id):
                 self.ringer.ring_nodes({task.node: [task.name]})
         stalled = self.store.stalled(since_ms=now_ms - STALLED_MS)
         moved = self.store.unstall(stalled, age_ms=STALLED_MS) if stalled else []
@@ -156,13 +161,7 @@ class Loops:
     def _judge(self, node: Node) -> int:
         """Tell a node's state once, and return how many tasks were taken from it."""
         if node.state is NodeState.LOST:
-            if node.declared_lost and not node.tasks:
-                return 0
-            gone = "its agent went down" if not node.heartbeat_ms else f"silent for {node.heartbeat_age_s:.1f}s"
-            text = f"{node.name} is lost: {gone}."
-            return self.store.lose(
-                node.name, silent_s=node.heartbeat_age_s, code=Code.NODE_LOST, text=text, useless_ms=USELESS_MS
-            )
+            return 0 if node.declared_lost and not node.tasks else self._lose(node)
         if node.state is not NodeState.SUSPECT:
             if node.shown not in (None, "ready"):
                 self.store.show(node.name, "ready", text="its agent speaks again")
@@ -174,6 +173,23 @@ class Loops:
             return 0
         text = f"{node.name} is of no use: {reason.sentence}"
         return self.store.lose(node.name, silent_s=0, code=reason.code, text=text, useless_ms=USELESS_MS)
+
+    def _lose(self, node: Node) -> int:
+        gone = "its agent went down" if node.silent_s is None else f"silent for {node.silent_s:.1f}s"
+        text = f"{node.name} is lost: {gone}."
+        return self.store.lose(node.name, silent_s=node.silent_s, code=Code.NODE_LOST, text=text, useless_ms=USELESS_MS)
+
+    def _heed_brake(self, turn: Turn, held: Sequence[Node]) -> int:
+        """Ask by one of the held nodes whether the brake still holds; if not, take the tasks of them all."""
+        if turn.braked and not held:
+            self.store.lift_brake()
+            log.warning("brake: nothing waits for a silent node any more")
+        moved = 0
+        for node in held:
+            moved += self._lose(node)
+            if self.store.braked():
+                break
+        return moved
 
     def _drain_on(self) -> None:
         for node in self.store.draining():

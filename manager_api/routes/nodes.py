@@ -46,10 +46,8 @@ def label(node: str) -> Response:
 @nodes.route("/nodes/<node>", methods=["DELETE"])
 @nodes.answers(204, problems=(404, 409))
 def forget(node: str) -> Response:
-    """Forget a node that is lost or empty."""
-    store = services().deck.store
-    store.node(node)
-    store.forget_node(node)
+    """Forget a node that is lost or empty; what waits for its return is placed anew."""
+    submission.forget(services().deck, node)
     return no_content()
 
 
@@ -89,8 +87,14 @@ class Mark:
 
 def mark_of(node: str) -> Mark:
     """Return what the request's body, if any, says; raise NodeNotFound for a node that is not there."""
-    body = load_body(MarkBody(), read_json()) if has_body() else {}
+    said = mark()
     services().deck.store.node(node)
+    return said
+
+
+def mark() -> Mark:
+    """Return who asks and why, as the request's body says, if there is one."""
+    body = load_body(MarkBody(), read_json()) if has_body() else {}
     return Mark(body.get("by") or "admin", body.get("reason"))
 
 

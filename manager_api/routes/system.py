@@ -33,17 +33,24 @@ def healthz() -> Response:
 @system.also_answers(503, Readiness)
 @system.answers(200, Readiness)
 def readyz() -> Response:
-    """Say whether the deck can do its work: the store answers and the loops have run lately."""
+    """Say whether the deck can do its work: the store answers and the loops have run lately.
+
+    A brake that holds is a remark: the deck is ready, and does on purpose what it does.
+    """
     mine = services()
     reasons: list[str] = []
+    remarks: list[str] = []
     ages: dict[str, float | None] = {}
     try:
         mine.deck.store.ping()
         ages = loop_ages(mine)
         reasons += late_loops(ages, up_s=time.monotonic() - mine.started)
+        said = mine.deck.store.brake().sentence(now_ms=mine.deck.store.now_ms())
+        remarks += [said] if said else []
     except StoreUnavailable as error:
         reasons.append(error.sentence)
-    return reply({"ready": not reasons, "reasons": reasons, "loops": ages}, 503 if reasons else 200)
+    found = {"ready": not reasons, "reasons": reasons, "remarks": remarks, "loops": ages}
+    return reply(found, 503 if reasons else 200)
 
 
 def loop_ages(mine: Services) -> dict[str, float | None]:

@@ -46,11 +46,14 @@ def mast(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     session = session_of(ctx)
-    found = session.client().nodes()
+    client = session.client()
+    found = client.nodes()
     if print_nodes(session, found):
         return
     look = session.look()
     session.data(render.mast(found, look, wide=session.output == "wide") if found or look.width is None else "")
+    if any((node.get("state_reason") or {}).get("code") == "BRAKE" for node in found):
+        session.say(render.braked(client.brake()))
     if not found:
         session.say("No nodes. Start an agent on a host with: ormen sailor --redis-url URL")
 
@@ -202,6 +205,20 @@ def label(ctx: click.Context, name: str, labels: tuple[str, ...]) -> None:
 def forget(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Forget nodes that are lost or have no tasks."""
     _act(ctx, names, lambda client, name: client.remove_node(name), "is forgotten")
+
+
+@mast.command(cls=Command, usage=["[OPTIONS]"])
+@_REASON
+@common
+@click.pass_context
+def release(ctx: click.Context, reason: str | None) -> None:
+    """Place anew what the brake holds after a mass loss."""
+    session = session_of(ctx)
+    held = session.client().release_brake(why=reason, by=user())
+    if session.structured:
+        session.document(held)
+    elif not session.quiet:
+        session.data(render.released(held))
 
 
 def user() -> str:

@@ -12,10 +12,11 @@ import click
 from ormen.cli.errors import ended, show
 from ormen.cli.options import Command, common, listing, option, session_of
 from ormen.cli.render import tasks as render
+from ormen.cli.render.nodes import braked
 from ormen.cli.session import Session, is_terminal, json_line
 from ormen.client import Client
 from ormen.errors import OrmenError
-from ormen.transport import Document
+from ormen.transport import ClientError, Document
 
 MOST_ROWS = 100
 """Rows of a list on a terminal, without -a."""
@@ -88,10 +89,25 @@ def _list(session: Session, chosen: Selection, *, every: bool) -> None:
     shown = found[:MOST_ROWS] if cut else found
     if print_tasks(session, shown):
         return
-    session.data(render.status(shown, look, wide=session.output == "wide") if shown or look.width is None else "")
+    brake = brake_of(chosen.client, shown)
+    wide = session.output == "wide"
+    table = render.status(shown, look, wide=wide, held=brake["nodes"]) if shown or look.width is None else ""
+    session.data(table)
     session.say(render.summary(shown))
+    session.say(braked(brake))
     if len(found) > len(shown):
         session.say(render.summary(shown, shown=MOST_ROWS))
+
+
+def brake_of(client: Client, tasks: Sequence[Document]) -> Document:
+    """Return what a mass loss holds back; it is asked for only where a task may be on a node."""
+    nothing: Document = {"on": False, "nodes": []}
+    if not any(task["state"] in ("running", "scheduled") for task in tasks):
+        return nothing
+    try:
+        return client.brake()
+    except ClientError:
+        return nothing  # the list stands without it
 
 
 def print_tasks(session: Session, found: Sequence[Document]) -> bool:
@@ -113,13 +129,14 @@ def _details(session: Session, client: Client, words: Sequence[str]) -> None:
         try:
             task = client.task(word)
             attempts = [] if session.structured else client.attempts(task["id"])
+            held = [] if session.structured else brake_of(client, [task])["nodes"]
         except OrmenError as error:
             failed = show(error, session, word=word)
             code = code or failed
             continue
         documents.append(task)
         if not (session.structured or session.quiet or session.output == "name"):
-            session.data(("" if first else "\n") + render.detail(task, attempts, session.look()))
+            session.data(("" if first else "\n") + render.detail(task, attempts, session.look(), held=held))
             first = False
     if documents and (session.structured or session.quiet or session.output == "name"):
         print_tasks(session, documents)
@@ -167,8 +184,9 @@ def _redraw(session: Session, chosen: Selection, feed: Any) -> None:
         while True:
             found = chosen.read(MOST_ROWS)
             look = session.look()
-            text = render.status(found, look, wide=session.output == "wide")
-            block.show(f"{text}\n{render.summary(found)}")
+            brake = brake_of(chosen.client, found)
+            text = render.status(found, look, wide=session.output == "wide", held=brake["nodes"])
+            block.show("\n".join(filter(None, [text, render.summary(found), braked(brake)])))
             drawn = time.monotonic()
             list(feed.burst(1.0))
             time.sleep(max(0.0, REDRAW_S - (time.monotonic() - drawn)))

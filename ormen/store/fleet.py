@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ormen.errors import NodeNotFound, StillRunning
-from ormen.node import Node, NodeState
+from ormen.errors import NodeNotFound
+from ormen.node import Node
 from ormen.reasons import Code, Reason
-from ormen.store.records import node_of, node_state
+from ormen.store.records import holds_tasks_though_lost, node_of, node_state
 from ormen.store.redis import RedisStore, answering
-from ormen.store.scripts import BATCH
 from ormen.units import format_age, format_clock
 
 Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
@@ -33,6 +32,10 @@ def interval_ms(nodes: int) -> int:
 
 class FleetReader(RedisStore):
     """Reads nodes, and says what a node is for."""
+
+    def pace_ms(self) -> int:
+        """Return the time between an agent's heartbeats as the cluster's size asks for it."""
+        return interval_ms(int(self.client.hlen(self.keys.views)))
 
     @answering
     def nodes(self) -> list[Node]:
@@ -56,7 +59,8 @@ class FleetReader(RedisStore):
             pipe.zrange(self.keys.heartbeats, 0, -1, withscores=True)
             pipe.time()
             pipe.hget(self.keys.loops, "since")
-            views, facts, beats, clock, since = pipe.execute()
+            pipe.hmget(self.keys.brake, "on", "bar")
+            views, facts, beats, clock, since, (braked, bar) = pipe.execute()
             names = sorted((name for name in views if only in (None, name)), key=natural)
             for name in names:
                 pipe.hmget(
@@ -75,11 +79,12 @@ class FleetReader(RedisStore):
                 suspect_ms=pace * self.settings.suspect_intervals,
                 lost_ms=pace * self.settings.lost_intervals,
             )
+            held = bool(braked) and heartbeat > int(bar or 0) and holds_tasks_though_lost(views[name])
+            code, mark = Code.BRAKE if held else code, (by, why, marked)
             live = {
                 "state": state,
-                "reason": _state_reason(
-                    code, now_ms=now, heartbeat_ms=heartbeat, marked=(by, why, marked), trouble=trouble
-                ),
+                "reason": _state_reason(code, now_ms=now, heartbeat_ms=heartbeat, marked=mark, trouble=trouble),
+                "held": held,
                 "heartbeat_ms": heartbeat,
                 "age_s": (now - heartbeat) / 1000,
                 "beat": json.loads(beat) if beat else None,
@@ -137,26 +142,6 @@ class FleetReader(RedisStore):
         self.run("label", node=name, set=chosen, clear=[key for key, value in labels.items() if value is None])
         return self.node(name)
 
-    @answering
-    def forget_node(self, name: str) -> None:
-        """Remove a node's record; raises StillRunning while a task is scheduled or runs there."""
-        while True:
-            ids = list(self.client.smembers(self.keys.node_tasks(name)))[:BATCH]
-            code = self.run("forget", node=name, ids=ids, text=f"{name} was removed")["code"]
-            if code == "NONE":
-                self.node(name)
-            if code == "BUSY":
-                node = self.node(name)
-                lost = node.state is NodeState.LOST
-                raise StillRunning(
-                    f"{name} is {node.state.value} and has {node.tasks} {'task' if node.tasks == 1 else 'tasks'}",
-                    hint="try again once they are taken from it"
-                    if lost
-                    else f"drain it first: ormen mast drain {name}",
-                )
-            if code != "MORE":
-                return
-
 
 def _state_reason(
     code: Code | None, *, now_ms: int, heartbeat_ms: int, marked: tuple[Any, Any, Any], trouble: str | None
@@ -168,9 +153,8 @@ def _state_reason(
         word = "Draining" if code is Code.NODE_DRAINING else "Cordoned"
         since = f" since {format_clock(int(at), now_ms=now_ms)}" if at else ""
         return Reason(code, f"{word}{since} by {by or 'somebody'}" + (f", {why}." if why else "."))
-    if code in (Code.NODE_LOST, Code.NODE_SUSPECT):
-        silent_s = (now_ms - heartbeat_ms) / 1000
-        return Reason(
-            code, f"Its agent last spoke {format_age(silent_s)} ago." if heartbeat_ms else "Its agent went down."
-        )
+    if code in (Code.NODE_LOST, Code.NODE_SUSPECT, Code.BRAKE):
+        spoke = f"Its agent last spoke {format_age((now_ms - heartbeat_ms) / 1000)} ago"
+        rest = "; its tasks wait for its return" if code is Code.BRAKE else ""
+        return Reason(code, f"{spoke}{rest}." if heartbeat_ms else "Its agent went down.")
     return Reason(code, trouble or "")

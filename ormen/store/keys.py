@@ -24,6 +24,10 @@ node:<n>                     hash         facts, mode, instance and use of a nod
 nodes:view                   hash         node -> what placing needs, in one line   until the node is removed
 nodes:facts                  hash         node -> labels, address … as JSON         until the node is removed
 nodes:heartbeats             sorted set   nodes by time of their last heartbeat     until the node is removed
+nodes:lost                   sorted set   nodes that fell silent, by when they were member: until the node speaks
+                                          declared lost; 0: it was expected         again or is removed
+brake                        hash         since when a mass loss is held back, of   for ever
+                                          how many nodes, and the last release
 node:<n>:tasks               set          tasks that may have a container there     member: until confirmed gone
 node:<n>:inbox               list         tasks whose record has changed            until the agent takes it
 node:<n>:probes              hash         task -> time of its last check            replaced with each report
@@ -109,6 +113,16 @@ class Keys:
     def heartbeats(self) -> str:
         """Return the key of the nodes by time of their last heartbeat."""
         return f"{self.prefix}nodes:heartbeats"
+
+    @property
+    def losses(self) -> str:
+        """Return the key of the nodes that fell silent, by when they were declared lost."""
+        return f"{self.prefix}nodes:lost"
+
+    @property
+    def brake(self) -> str:
+        """Return the key of what is known of the brake for mass loss."""
+        return f"{self.prefix}brake"
 
     @property
     def events(self) -> str:

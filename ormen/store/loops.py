@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ormen.reasons import Code
 from ormen.store.fleet import natural
+from ormen.store.losses import AVOID_MS
 from ormen.store.manager import ManagerStore
 from ormen.store.redis import answering
 from ormen.store.scripts import BATCH
-
-AVOID_MS = 600_000
-"""How long a node that lost or stalled a task is avoided where another fits: ten minutes."""
 
 EVENTS_KEPT_MS = 7 * 24 * 3600 * 1000
 """How long events are kept: seven days."""
@@ -22,12 +19,13 @@ EVENTS_KEPT_MS = 7 * 24 * 3600 * 1000
 class Turn:
     """A loop's permission to run. Times are ms of Redis's clock.
 
-    `since_ms` is when liveness began to watch without a gap.
+    `since_ms` is when liveness began to watch without a gap; `braked` says that the brake holds.
     """
 
     run: bool
     now_ms: int
     since_ms: int
+    braked: bool = False
 
 
 class LoopStore(ManagerStore):
@@ -37,7 +35,7 @@ class LoopStore(ManagerStore):
     def begin(self, loop: str, *, interval_ms: int) -> Turn:
         """Ask whether a loop may run now: not if another tick ran it less than an interval ago."""
         reply = self.run("begin", loop=loop, interval=str(interval_ms))
-        return Turn(bool(reply["run"]), int(reply["now"]), int(reply["since"]))
+        return Turn(bool(reply["run"]), int(reply["now"]), int(reply["since"]), bool(reply.get("braked")))
 
     @answering
     def done(self, loop: str, *, now_ms: int) -> None:
@@ -75,7 +73,15 @@ class LoopStore(ManagerStore):
     def unstall(self, ids: Sequence[str], *, age_ms: int) -> list[str]:
         """Take tasks of which no agent has spoken for `age_ms` from their node; return those that are pending again."""
         text = f"Its node said nothing of it for {age_ms // 1000}s after it was sent there."
-        return list(self.run("stall", ids=list(ids), age=str(age_ms), avoid=str(AVOID_MS), text=text))
+        suspect = str(self.pace_ms() * self.settings.suspect_intervals)
+        reply = self.run("stall", ids=list(ids), age=str(age_ms), suspect=suspect, avoid=str(AVOID_MS), text=text)
+        return list(reply)
+
+    @answering
+    def leave_to_liveness(self, ids: Sequence[str]) -> None:
+        """Count anew since when nothing is heard of scheduled tasks: their node is silent altogether."""
+        if ids:
+            self.client.zadd(self.keys.scheduled, dict.fromkeys(ids, self.now_ms()), xx=True)
 
     @answering
     def nudge(self, node: str, task_id: str) -> bool:
@@ -90,33 +96,6 @@ class LoopStore(ManagerStore):
         """Return for how long a node's agent has complained of its engine or of its queue."""
         since = self.client.hget(self.keys.node(node), "trouble_since")
         return self.now_ms() - int(since) if since else 0
-
-    @answering
-    def lose(self, node: str, *, silent_s: float, code: Code, text: str, useless_ms: int) -> int:
-        """Take every task from a node that is silent or useless; return how many moved.
-
-        Each batch reads the ages again, so a node whose heartbeat comes meanwhile keeps the rest.
-        """
-        lost_ms = self.pace_ms() * self.settings.lost_intervals
-        ids = list(self.client.smembers(self.keys.node_tasks(node)))
-        moved = 0
-        for start in range(0, max(len(ids), 1), BATCH):
-            reply = self.run(
-                "lose",
-                node=node,
-                ids=ids[start : start + BATCH],
-                lost=str(lost_ms),
-                useless=str(useless_ms),
-                code=code.value,
-                text=text,
-                node_text=f"silent for {silent_s:.1f}s; its tasks are placed anew",
-                unseen=f"{node} is lost; the container is removed when {node} is back.",
-                avoid=str(AVOID_MS),
-            )
-            moved += int(reply["moved"])
-            if not reply["lost"]:
-                break
-        return moved
 
     @answering
     def show(self, node: str, state: str, *, text: str) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
-from ormen.store.fleet import FleetReader, interval_ms
 from ormen.store.keeping import Keeper
+from ormen.store.losses import LossStore
 from ormen.store.records import pack_need, pack_ports
 from ormen.store.redis import answering, decoded
 from ormen.store.scripts import BATCH
@@ -92,7 +92,7 @@ class Reply:
     data: str
 
 
-class ManagerStore(TaskReader, FleetReader, Keeper):
+class ManagerStore(TaskReader, LossStore, Keeper):
     """The verbs of the API and of the loops that place."""
 
     @answering
@@ -189,10 +189,6 @@ class ManagerStore(TaskReader, FleetReader, Keeper):
     def next_turn(self, amount: int) -> int:
         """Return the next turn of round robin and move it on by `amount` tasks, for all schedulers together."""
         return int(self.client.incrby(self.keys.turn, amount)) - amount
-
-    def pace_ms(self) -> int:
-        """Return the time between an agent's heartbeats as the cluster's size asks for it."""
-        return interval_ms(int(self.client.hlen(self.keys.views)))
 
     @answering
     def defer(self, task_id: str, *, reason: Reason, could_fit: str, wait_ms: int) -> bool:

@@ -69,9 +69,9 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
 def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, Any]) -> Node:
     """Return the node of its packed view and its facts.
 
-    `live` holds what is derived when it is read: ``state``, ``reason``, ``heartbeat_ms``, ``age_s``, and from the
-    node's own hash ``beat`` (what the last heartbeat measured), ``measured`` (what one now and then adds),
-    ``skew_ms``, ``shown`` and ``joined_ms``, where they were read.
+    `live` holds what is derived when it is read: ``state``, ``reason``, ``heartbeat_ms``, ``age_s``, ``held``
+    by the brake, and from the node's own hash ``beat`` (what the last heartbeat measured), ``measured`` (what one
+    now and then adds), ``skew_ms``, ``shown`` and ``joined_ms``, where they were read.
     """
     _mode, synced, _trouble, lost, *numbers, load, engine, _rev = view.split()
     cpu, memory, disk, rcpu, rmemory, rdisk, tasks = map(int, numbers)
@@ -95,6 +95,7 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
         tasks=tasks,
         synced=synced == "1",
         declared_lost=lost == "1",
+        held=live.get("held", False),
         heartbeat_ms=live["heartbeat_ms"],
         heartbeat_age_s=live["age_s"],
         joined_ms=live.get("joined_ms", 0),
@@ -116,6 +117,12 @@ def node_state(view: str, *, silent_ms: float, suspect_ms: float, lost_ms: float
     if mode != "active":
         return NodeState(mode), Code.NODE_DRAINING if mode == "draining" else Code.NODE_CORDONED
     return NodeState.READY, None
+
+
+def holds_tasks_though_lost(view: str) -> bool:
+    """Return whether a node has been declared lost and its tasks have not been taken from it."""
+    words = view.split()
+    return words[3] == "1" and words[10] != "0"
 
 
 def pool_ports(ports: Sequence[PortSpec]) -> int:

@@ -29,6 +29,7 @@ VERBS = (
     "note",
     "prune",
     "recount",
+    "release",
     "remove",
     "report",
     "restart",
@@ -41,15 +42,18 @@ VERBS = (
 )
 """Every verb; a test compares the list with the files."""
 
+SHARED = {"lose": ("common", "brake")}
+"""What stands before a verb's own text, where that is more than what all share."""
+
 BATCH = 100
 """The most records one script touches, so that no other client waits long for Redis."""
 
 
 @cache
 def source(verb: str) -> str:
-    """Return a verb's whole text: what all scripts share, then its own."""
+    """Return a verb's whole text: what scripts share, then its own."""
     folder = resources.files("ormen.store") / "lua"
-    return (folder / "common.lua").read_text() + (folder / f"{verb}.lua").read_text()
+    return "".join((folder / f"{part}.lua").read_text() for part in (*SHARED.get(verb, ("common",)), verb))
 
 
 class Scripts:

@@ -17,7 +17,7 @@ LIVE, PLACED, ENDED = {"pending", "scheduled", "running"}, {"scheduled", "runnin
 VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "rmemory", "rdisk", "tasks", "load",
         "engine", "rev")  # fmt: skip
 SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "scheduled", "counts", "events", "loops",
-          "nodes:view", "nodes:facts", "nodes:heartbeats"}  # fmt: skip
+          "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "brake"}  # fmt: skip
 KINDS = {"task", "spec", "node", "engine"}
 WILD = {"0.0.0.0", "::"}
 
@@ -92,6 +92,7 @@ def check(raw: Raw) -> None:
     records_agree_with_themselves(raw)
     indexes_agree_with_records(raw)
     lists_agree_with_holders(raw)
+    losses_are_lost_nodes(raw)
     nothing_else_is_kept(raw)
 
 
@@ -166,6 +167,14 @@ def lists_agree_with_holders(raw: Raw) -> None:
         assert set(holders) <= set(raw.views), task
         assert not record.get("seat") or record["seat"] in holders, task
         assert record["wanted"] != "removed" or holders, f"the tombstone of {task} waits for nobody"
+
+
+def losses_are_lost_nodes(raw: Raw) -> None:
+    """What the brake counts as gone is declared lost, and has not spoken or left since."""
+    beats = raw.keys.get("nodes:heartbeats", {})
+    for node in raw.keys.get("nodes:lost", {}):
+        assert raw.views[node]["lost"] == "1", node
+        assert beats[node] > 0, node
 
 
 def nothing_else_is_kept(raw: Raw) -> None:

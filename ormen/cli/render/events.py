@@ -10,12 +10,14 @@ from ormen.cli.render.text import Look, clean, clock, epoch, paint, word_colour,
 Record = Mapping[str, Any]
 
 _EVENT_WIDE = 9
-_BAD = frozenset({"lost", "failed", "gap"})
+_BAD = frozenset({"lost", "failed", "gap", "on"})
 _GOOD = frozenset({"running", "healthy", "ready"})
 
 
 def what(event: Record) -> str:
-    """Return whom an event is about: the task's name, or the node's."""
+    """Return whom an event is about: the task's name, the node's, or the brake."""
+    if str(event["type"]).startswith("brake."):
+        return "brake"
     about_node = str(event["type"]).startswith("node.")
     return clean((event.get("node") if about_node else event.get("name")) or event.get("task") or "-")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ormen.cli.render.table import Column, Row, table
-from ormen.cli.render.text import Look, age, capital, clean, cores, paint, word_colour, wrap
+from ormen.cli.render.text import Look, age, capital, clean, cores, count, paint, word_colour, wrap
 from ormen.units import format_size
 
 Record = Mapping[str, Any]
@@ -63,6 +63,17 @@ def remark(node: Record) -> str:
     """Return why a node is not ready, empty if it is."""
     reason = node.get("state_reason")
     return capital(clean(reason["sentence"])) if reason and node["state"] != "ready" else ""
+
+
+def braked(brake: Record) -> str:
+    """Return what a mass loss holds back, and how to let go of it; empty where nothing is held."""
+    return f"! {brake['sentence']} Release: ormen mast release" if brake.get("on") else ""
+
+
+def released(held: Record) -> str:
+    """Return what is placed anew."""
+    amounts = f"{count(held['tasks'], 'task')} of {count(len(held['nodes']), 'node')}"
+    return f"released: {amounts} {'is' if held['tasks'] == 1 else 'are'} placed anew"
 
 
 def detail(node: Record, tasks: Sequence[str], look: Look) -> str:

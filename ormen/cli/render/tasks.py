@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ormen.cli.render.table import Column, Row, shrink_image, shrink_name, table
@@ -43,15 +43,18 @@ _PLACE = (
 _MORE = (Column("ATTEMPTS", right=True), Column("CPU", right=True), Column("MEMORY", right=True), Column("PORTS"))
 
 
-def status(tasks: Sequence[Record], look: Look, *, wide: bool = False) -> str:
-    """Return the table of tasks. CONTAINERNAME comes by itself from 100 columns, all columns in a pipe."""
+def status(tasks: Sequence[Record], look: Look, *, wide: bool = False, held: Collection[str] = frozenset()) -> str:
+    """Return the table of tasks. CONTAINERNAME comes by itself from 100 columns, all columns in a pipe.
+
+    `held` are the lost nodes whose tasks wait for their return.
+    """
     whole = wide or look.width is None
     container = (_CONTAINER,) if whole or (look.width or 0) >= 100 else ()
     columns = [*_SEEDS, *container, *_PLACE, *(_MORE if whole else ())]
     if wide:
         # What was asked for stays, even where the terminal then breaks the line.
         columns = [Column(c.title, c.right, c.coloured, c.dim, shrink=c.shrink) for c in columns]
-    return table(columns, [Row(_cells(task, look), remark(task)) for task in tasks], look)
+    return table(columns, [Row(_cells(task, look), remark(task, held)) for task in tasks], look)
 
 
 def _cells(task: Record, look: Look) -> dict[str, str]:
@@ -106,12 +109,14 @@ def bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def remark(task: Record) -> str:
+def remark(task: Record, held: Collection[str] = frozenset()) -> str:
     """Return the sentence under a row: empty when all is as wanted."""
     state, reason = task["state"], task.get("reason") or {}
     sentence, detail = clean(reason.get("sentence") or ""), clean(task.get("detail") or "")
     if task.get("wanted") == "stopped" and state in ("running", "scheduled", "pending"):
         return capital(detail or f"stopping on {task.get('node')}")
+    if state in ("running", "scheduled") and task.get("node") in held:
+        return f"Waits for {clean(task['node'])}, which fell silent together with others."
     if state == "scheduled":
         return capital(detail)
     if state == "running":
@@ -131,15 +136,15 @@ def summary(tasks: Sequence[Record], *, shown: int | None = None) -> str:
     return f"The {shown} newest; all with: ormen status -a" if shown else text
 
 
-def detail(task: Record, attempts: Sequence[Record], look: Look) -> str:
+def detail(task: Record, attempts: Sequence[Record], look: Look, *, held: Collection[str] = frozenset()) -> str:
     """Return one task in full: a sentence, the facts, the attempts on record."""
-    lines = [*_headline(task, look), *_facts(task, look)]
+    lines = [*_headline(task, look, held), *_facts(task, look)]
     if attempts:
         lines += ["", _attempts(attempts, look)]
     return "\n".join(lines)
 
 
-def _headline(task: Record, look: Look) -> list[str]:
+def _headline(task: Record, look: Look, held: Collection[str]) -> list[str]:
     state, name = str(task["state"]), clean(task["name"])
     text = paint(state, word_colour(state), look)
     if task.get("node") and state != "pending":
@@ -154,7 +159,7 @@ def _headline(task: Record, look: Look) -> list[str]:
     if task.get("health"):
         text += f", {health[str(task['health'])]}"
     head = paint(name, "bold", look) + " " * max(9 - len(name), 2) + text
-    said = remark(task)
+    said = remark(task, held)
     return [head, *(wrap(said, look.width, first=" " * 9, rest=" " * 9) if said else [])]
 
 

@@ -139,7 +139,7 @@ local function bury(t, text)
   redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
   for _, index in ipairs({ 'tasks', 'ids', 'ended', 'pending', 'scheduled' }) do redis.call('ZREM', P .. index, t.id) end
   redis.call('HINCRBY', P .. 'counts', t.state, -1)
-  if t.state ~= 'scheduled' and t.state ~= 'running' then release(t) end
+  if (t.state ~= 'scheduled' and t.state ~= 'running') or (view(t.seat or '') or {}).lost == '1' then release(t) end
   local ring, left = {}, {}
   for _, node in ipairs(cjson.decode(t.holders or '[]')) do
     if redis.call('HEXISTS', P .. 'nodes:view', node) == 1 then

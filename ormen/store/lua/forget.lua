@@ -1,7 +1,9 @@
 -- A node is to be forgotten: only one that holds nothing, or that is lost and whose tasks have been taken from it.
 -- At most 100 of its tasks a call.
--- ARGV: node, ids = some of node:<n>:tasks, text. Replies: JSON {code = OK, MORE, NONE or BUSY}.
-local v = view(A.node)
+-- ARGV: node, ids = some of node:<n>:tasks, suspect = silence in ms, queue = the keys of its Celery queue, text.
+-- Replies: JSON {code = OK, MORE, NONE or BUSY}.
+-- The queue of an agent that still speaks is left: it consumes it, and joins again.
+local v, key = view(A.node), P .. 'node:' .. A.node
 if not v then return '{"code":"NONE"}' end
 if v.lost ~= '1' and v.tasks > 0 then return '{"code":"BUSY"}' end
 local tasks = {}
@@ -21,9 +23,14 @@ for _, t in ipairs(tasks) do
   end
 end
 if redis.call('SCARD', P .. 'node:' .. A.node .. ':tasks') > 0 then return '{"code":"MORE"}' end
-redis.call('DEL', P .. 'node:' .. A.node, P .. 'node:' .. A.node .. ':inbox', P .. 'node:' .. A.node .. ':tasks', P .. 'node:' .. A.node .. ':probes')
+local heard = redis.call('ZSCORE', P .. 'nodes:heartbeats', A.node)
+if not heard or NOW - heard > tonumber(A.suspect) then redis.call('DEL', unpack(A.queue)) end
+local on, lost = redis.call('HGET', P .. 'brake', 'on'), redis.call('ZSCORE', P .. 'nodes:lost', A.node)
+if on and lost and tonumber(lost) >= on - 30000 then redis.call('HINCRBY', P .. 'brake', 'removed', 1) end
+redis.call('DEL', key, key .. ':inbox', key .. ':tasks', key .. ':probes')
 redis.call('HDEL', P .. 'nodes:view', A.node)
 redis.call('HDEL', P .. 'nodes:facts', A.node)
 redis.call('ZREM', P .. 'nodes:heartbeats', A.node)
+redis.call('ZREM', P .. 'nodes:lost', A.node)
 emit('node.removed', { node = A.node, text = A.text })
 return '{"code":"OK"}'

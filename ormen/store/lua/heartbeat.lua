@@ -20,7 +20,10 @@ if v.trouble ~= A.trouble then
     if v.trouble == '-' then redis.call('HSET', key, 'trouble_since', int(NOW)) end
   end
 end
-if v.lost == '1' then v.lost, v.synced, changed = '0', '0', true end
+if v.lost == '1' then
+  v.lost, v.synced, changed = '0', '0', true
+  redis.call('ZREM', P .. 'nodes:lost', A.node)
+end
 v.trouble, v.load = A.trouble, A.load
 if changed then put_view(A.node, v) end
 local inbox = redis.call('LLEN', P .. 'node:' .. A.node .. ':inbox')

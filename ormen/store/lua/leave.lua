@@ -6,4 +6,5 @@ v.synced = '0'
 put_view(A.node, v)
 redis.call('ZADD', P .. 'nodes:heartbeats', 0, A.node)
 redis.call('HSET', P .. 'node:' .. A.node, 'left', int(NOW))
+redis.call('ZREM', P .. 'nodes:lost', A.node)
 return 1

@@ -1,9 +1,12 @@
--- Tasks that were sent to a node of which its agent has said nothing for too long, at most 100.
--- ARGV: ids, age = ms, avoid = ms, text. Replies: ids that are pending again.
+-- Tasks that were sent to a node of which its agent has said nothing for too long, at most 100. A node that is silent
+-- altogether is left to `lose`, and to the brake.
+-- ARGV: ids, age = ms, suspect = silence in ms, avoid = ms, text. Replies: ids that are pending again.
 local moved = {}
 for _, id in ipairs(A.ids) do
   local spoke, t = redis.call('ZSCORE', P .. 'scheduled', id), load(id)
-  if spoke and t.state == 'scheduled' and NOW - spoke > tonumber(A.age) and t.wanted == 'running' then
+  local heard = t.node and redis.call('ZSCORE', P .. 'nodes:heartbeats', t.node)
+  local silent = heard and NOW - heard > tonumber(A.suspect)
+  if spoke and not silent and t.state == 'scheduled' and NOW - spoke > tonumber(A.age) and t.wanted == 'running' then
     close(t, 'START_STALLED', A.text, '[]')
     release(t)
     local avoid = cjson.decode(t.avoid or '{}')
