@@ -16,6 +16,7 @@ from ormen.errors import StoreUnavailable
 from ormen.reasons import Code, Reason
 from ormen.task import Task
 from worker_agent.controller import Controller, Known
+from worker_agent.duties import Duty, duty_of
 from worker_agent.lanes import Lanes
 from worker_agent.runtime import Container, RuntimeFault
 from worker_agent.station import Station
@@ -101,8 +102,8 @@ class Sync:
 
     def _compare(self, listed: Mapping[str, Container], now: float) -> None:
         if self._full_due or self._read_at is None or now - self._read_at >= READ_EVERY_S:
-            self._full(listed)
-            self._full_due, self._read_at = False, now
+            # What has to go still takes its room and its ports: until it is gone the node is not ready.
+            self._full_due, self._read_at = self._full(listed), now
         else:
             self._quick(listed)
 
@@ -116,7 +117,8 @@ class Sync:
         fresh = [task_id for task_id in sorted(due) if not self._lanes.busy(task_id)]
         self._look(fresh, listed)
 
-    def _full(self, listed: Mapping[str, Container]) -> None:
+    def _full(self, listed: Mapping[str, Container]) -> bool:
+        """Read and compare every record; return whether another such pass has to follow, for the node to be ready."""
         held = {task.id: task for task in self._station.store.held(self._station.node)}
         unheld = [task_id for task_id in listed if task_id not in held]
         read: dict[str, Task | None] = self._station.store.read(unheld) if unheld else {}
@@ -132,8 +134,15 @@ class Sync:
             if not self._lanes.busy(task_id):
                 self._controller.forget(task_id)
         self._report_orphans(tuple(sorted(orphans)))
-        self._station.store.synced(self._station.node, self._station.instance, orphans=self.orphans)
+        crowded = any(self._is_to_go(task, listed.get(task_id)) for task_id, task in held.items())
+        if not crowded:
+            self._station.store.synced(self._station.node, self._station.instance, orphans=self.orphans)
         self.on_full(held, listed)
+        return crowded
+
+    def _is_to_go(self, task: Task, container: Container | None) -> bool:
+        duty = duty_of(task, self._station.node)
+        return duty is Duty.CLEAR and container is not None and container.running
 
     def _look(self, ids: list[str], listed: Mapping[str, Container]) -> None:
         if not ids:

@@ -140,6 +140,7 @@ class AgentStore(RedisStore):
             code=news.reason.code.value if news.reason else "",
             text=text,
             stopped="It was stopped.",
+            again="A restart was asked for.",
             log=json.dumps(list(news.log_tail)),
             set=_fields(news),
             release="1" if news.release else "0",

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -179,6 +180,7 @@ class Host:
         """End the engine by a signal, and return once it has ended."""
         assert self.daemon is not None
         self.thaw_engine()
+        helpers = machine_processes(self.run, ("containerd",))
         self.daemon.send_signal(number)
         try:
             self.daemon.wait(20)
@@ -186,6 +188,8 @@ class Host:
             self.daemon.kill()
             self.daemon.wait()
         self.daemon = None
+        # Its containerd dies with it, but is not at once reaped, and the next engine would wait for the dead one.
+        wait_until(lambda: not any(map(psutil.pid_exists, helpers)), what=f"for {self.name}'s containerd to end")
 
     def freeze_engine(self) -> None:
         """Stop the engine where it is: it accepts and answers nothing, its containers run on."""
@@ -243,8 +247,10 @@ class Host:
         self.agent.suspend()
 
     def thaw_agent(self) -> None:
-        """Let a frozen agent go on."""
-        self.agent.resume()
+        """Let a frozen agent go on; a sailor that has just been started may have none yet."""
+        for agent in psutil.Process(self.sailors[-1].pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                agent.resume()
 
     def end_sailors(self) -> None:
         """End its sailors by SIGKILL; their agents end with them."""
@@ -287,9 +293,12 @@ class Host:
         return (self.folder / "sailor.log").read_text()
 
 
-def machine_processes(place: Path) -> list[int]:
-    """Return the processes of an engine that work in a folder."""
-    names = ("dockerd", "containerd", "docker-proxy", "containerd-shim-runc-v2")
+PROGRAMS = ("dockerd", "containerd", "docker-proxy", "containerd-shim-runc-v2")
+"""What an engine consists of."""
+
+
+def machine_processes(place: Path, names: Sequence[str] = PROGRAMS) -> list[int]:
+    """Return the processes of an engine that work in a folder; only those programs."""
     found = []
     for process in psutil.process_iter(["name", "cmdline"]):
         words = process.info["cmdline"] or [""]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ormen.node import NodeState
 from ormen.reasons import Code
 from ormen.task import State
@@ -46,6 +48,22 @@ def test_of_two_containers_the_older_attempt_goes(world: World) -> None:
     cut_off.look_at_everything()
     assert cut_off.container(task) is None
     assert world.settle(task).node == "node-2"
+
+
+def test_a_returned_node_is_given_nothing_while_an_old_container_runs_there(world: World) -> None:
+    """Its old copies still take room and ports, so it is ready only once they are gone."""
+    cut_off = world.sailor("node-1")
+    task = world.run()
+    world.sailor("node-2")
+    world.silence("node-1")
+    world.loops.liveness()
+    world.settle(task)
+    cut_off.beat()
+    cut_off.agent.sync.step(time.monotonic())
+    assert not world.node("node-1").takes_tasks
+    cut_off.agent.lanes.drain()
+    cut_off.agent.sync.step(time.monotonic())
+    assert world.node("node-1").takes_tasks
 
 
 def test_what_still_waits_goes_back_to_its_container(world: World) -> None:

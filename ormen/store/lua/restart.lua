@@ -1,7 +1,7 @@
 -- A user wants a task started anew (verb 'restart') or tried now (verb 'retry').
 -- ARGV: id, verb, code, text. Replies: JSON {state, node, ring, due (1: it may be placed now), taken (the id that has its name)}.
 -- A container that runs is stopped by its agent first: `restart` names the attempt that is to end, so a repeated
--- request for the same attempt is one restart.
+-- request for the same attempt is one restart. One that is being stopped is wanted again.
 local t = load(A.id)
 if not t.state or t.wanted == 'removed' then return cjson.encode({ state = '' }) end
 local reply = { state = t.state, node = t.node or '', ring = 0, due = 0 }
@@ -22,16 +22,16 @@ elseif t.state == 'pending' then
   redis.call('ZADD', P .. 'pending', NOW, t.id)
   emit('task.retried', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, text = A.text })
   reply.due = 1
-elseif again and t.wanted == 'running' and (view(t.node) or { lost = '1' }).lost == '1' then
+elseif again and (view(t.node) or { lost = '1' }).lost == '1' then
   -- Its node is lost and the brake holds it: nobody can stop it there, and the user wants it to run.
   close(t, A.code, A.text, '[]')
   release(t)
-  set(t, { next = int(NOW) })
+  set(t, { wanted = 'running', next = int(NOW) })
   move(t, 'pending', 'task.pending', A.code, A.text)
   reply.ring = knock(t.node, t.id)
   reply.due = 1
-elseif again and t.wanted == 'running' then
-  set(t, { restart = t.attempt, restart_code = A.code, rev = int((t.rev or 0) + 1) })
+elseif again then
+  set(t, { wanted = 'running', restart = t.attempt, restart_code = A.code, rev = int((t.rev or 0) + 1) })
   reply.ring = knock(t.node, t.id)
 end
 reply.state = t.state
