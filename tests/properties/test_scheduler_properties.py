@@ -7,15 +7,16 @@ from dataclasses import astuple, replace
 from math import inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ormen.node import Node, NodeState, Resources
 from ormen.scheduler.explanation import refuse
-from ormen.scheduler.placement import Fleet, Need, Placement, Refusal, place
+from ormen.scheduler.placement import VECTORS_FROM, Fleet, Need, Placement, Refusal, place
 from ormen.scheduler.ports import collide
 from ormen.scheduler.strategies import STRATEGIES
 from ormen.spec import PortSpec
+from tests.properties.depth import examples
 
 BINDS = (None, "0.0.0.0", "::", "10.0.0.1", "127.0.0.1")
 
@@ -89,7 +90,7 @@ def costs_by_hand(need: Need, fleet: Fleet) -> list[float]:
 
 
 @given(fleets(), lists())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_no_node_is_filled_beyond_its_capacity(fleet: Fleet, needs: list[Need]) -> None:
     """What is placed on a node fits in what was free there."""
     for node in fleet.nodes:
@@ -100,10 +101,11 @@ def test_no_node_is_filled_beyond_its_capacity(fleet: Fleet, needs: list[Need]) 
                 assert total.fits_in(node.free)
                 assert node.takes_tasks
                 assert need.pinned in (None, node.name)
+                assert need.constraints in ((), (f"zone={node.labels.get('zone')}",))
 
 
 @given(fleets(), lists())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_no_host_port_is_given_twice_on_an_engine(fleet: Fleet, needs: list[Need]) -> None:
     """Not by two nodes that share it, not to a wildcard beside an address, not against what was taken before."""
     engines = {node.name: node.engine for node in fleet.nodes}
@@ -116,7 +118,7 @@ def test_no_host_port_is_given_twice_on_an_engine(fleet: Fleet, needs: list[Need
 
 
 @given(fleets(), lists())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_columns_and_lists_answer_the_same(fleet: Fleet, needs: list[Need]) -> None:
     """Nodes, costs to the last bit, runners-up, ports and refusals; and again on a second call."""
     needs = [replace(need, seat=need.prefer) if i % 3 else need for i, need in enumerate(needs)]
@@ -129,7 +131,7 @@ def test_columns_and_lists_answer_the_same(fleet: Fleet, needs: list[Need]) -> N
 
 
 @given(fleets(), lists())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_epvm_takes_the_least_marginal_cost(fleet: Fleet, needs: list[Need]) -> None:
     """The incremental answer is that of the formula worked out anew for every placement."""
     for need in (replace(need, strategy="epvm", prefer=None, avoid=frozenset(), ports=()) for need in needs):
@@ -147,7 +149,7 @@ def test_epvm_takes_the_least_marginal_cost(fleet: Fleet, needs: list[Need]) -> 
 
 
 @given(fleets(), lists())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_list_is_placed_as_its_needs_one_by_one(fleet: Fleet, needs: list[Need]) -> None:
     """Incremental costs after each placement equal those of a fleet read anew."""
     together = place(needs, fleet)
@@ -165,7 +167,7 @@ def test_a_list_is_placed_as_its_needs_one_by_one(fleet: Fleet, needs: list[Need
 
 
 @given(fleets(), lists())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_every_refusal_names_a_blocker_for_every_node(fleet: Fleet, needs: list[Need]) -> None:
     """Each node has one with a sentence, and the refusal has a sentence that ends."""
     for answer in place(needs, fleet):
@@ -180,7 +182,7 @@ def test_every_refusal_names_a_blocker_for_every_node(fleet: Fleet, needs: list[
 
 
 @given(fleets(), lists())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_never_means_not_even_on_an_empty_fleet(fleet: Fleet, needs: list[Need]) -> None:
     """What is refused for ever is refused by the same nodes empty and ready; what is refused for now fits there."""
     empty = replace(
@@ -194,7 +196,7 @@ def test_never_means_not_even_on_an_empty_fleet(fleet: Fleet, needs: list[Need])
 
 
 @given(fleets(), lists(), st.integers(0, 2))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_task_with_a_seat_fits_there_and_adds_nothing(fleet: Fleet, needs: list[Need], home: int) -> None:
     """It is placed as on a fleet without its own reservation, and the next need sees the reservation once."""
     if home >= len(fleet.nodes):
@@ -206,3 +208,42 @@ def test_a_task_with_a_seat_fits_there_and_adds_nothing(fleet: Fleet, needs: lis
     assert isinstance(with_seat, type(without))
     if isinstance(with_seat, Placement):
         assert with_seat == without
+
+
+def price_by_hand(need: Need, node: Node) -> float:
+    """Return what a strategy other than E-PVM says of a node, written out: the lowest is taken."""
+    asked, held, used, whole = (astuple(part) for part in (need.resources, node.reserved, node.used, node.capacity))
+    after = [(h + a) / w if w else 0.0 for a, h, w in zip(asked, held, whole, strict=True)]
+    if need.strategy == "spread":
+        return node.tasks + max(after) / 2
+    if need.strategy == "binpack":
+        return sum((w - h - a) / w if w else 0.0 for a, h, w in list(zip(asked, held, whole, strict=True))[:2]) / 2
+    if need.strategy == "greedy":
+        return (max(held[0], min(used[0], whole[0])) + asked[0]) / whole[0] if whole[0] else 0.0
+    return 0.0
+
+
+@given(fleets(), lists(), st.sampled_from(["spread", "binpack", "greedy", "roundrobin"]))
+@examples(60)
+def test_every_strategy_takes_the_least_of_its_own_price(fleet: Fleet, needs: list[Need], strategy: str) -> None:
+    """Of the nodes that fit, one with the lowest price; of those to avoid only if no other fits."""
+    for need in (replace(need, strategy=strategy, prefer=None) for need in needs):
+        (answer,) = place([need], fleet)
+        blockers = refuse(need, fleet).blockers
+        fitting = [node for node in fleet.nodes if not blockers[node.name]]
+        assert isinstance(answer, Placement) is bool(fitting)
+        if isinstance(answer, Placement):
+            prices = {node.name: price_by_hand(need, node) for node in fitting}
+            wished = {name: price for name, price in prices.items() if name not in need.avoid} or prices
+            assert answer.node in wished
+            assert wished[answer.node] == pytest.approx(min(wished.values()))
+
+
+@given(fleets(), lists())
+@examples(15)
+def test_a_fleet_is_placed_alike_below_and_above_the_limit_of_columns(fleet: Fleet, needs: list[Need]) -> None:
+    """However many nodes there are, the path that is chosen for them answers as the plain one."""
+    copies = VECTORS_FROM // max(1, len(fleet.nodes)) + 1
+    nodes = [replace(n, name=f"{n.name}x{i}" if i else n.name) for i in range(copies) for n in fleet.nodes]
+    large = replace(fleet, nodes=nodes)
+    assert placed(place(needs, large)) == placed(place(needs, large, vectors=False))
