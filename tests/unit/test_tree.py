@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -133,3 +134,10 @@ def test_every_state_is_explained() -> None:
     """States of tasks, of nodes, and what can be wanted: each has its word in the nomenclature."""
     page = (ROOT / "docs" / "nomenclature.md").read_text()
     assert [word.value for word in (*State, *NodeState, *Wanted) if word.value not in page] == []
+
+
+def test_every_guard_to_be_broken_is_where_its_row_says() -> None:
+    """The text of each row of scripts/guards.py stands once in its file, so that `scripts/mutate` can take it away."""
+    guards = runpy.run_path(str(ROOT / "scripts" / "guards.py"))["GUARDS"]
+    assert len(guards) > 30
+    assert [guard.name for guard in guards if (ROOT / guard.path).read_text().count(guard.text) != 1] == []

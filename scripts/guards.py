@@ -1,0 +1,138 @@
+"""The guards that keep ormen's promises, each as the change that would take it away: for `scripts/mutate`."""
+
+# ruff: noqa: E501  # a guard's text is quoted as it stands
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LUA = "ormen/store/lua"
+STORE = ("tests/store", "tests/fundamentals")
+AGENT = ("tests/unit", "tests/fundamentals")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard: its name, the file, its text, what takes its place, and the tests that are to notice."""
+
+    name: str
+    path: str
+    text: str
+    broken: str
+    tests: tuple[str, ...]
+
+
+def lua(name: str, verb: str, text: str, broken: str) -> Guard:
+    """Return a guard of the store."""
+    return Guard(name, f"{LUA}/{verb}.lua", text, broken, STORE)
+
+
+def agent(name: str, module: str, text: str, broken: str) -> Guard:
+    """Return a guard of the agent."""
+    return Guard(name, f"worker_agent/{module}.py", text, broken, AGENT)
+
+
+GUARDS = (
+    lua("report: node of the fence", "report", "t.node ~= A.node or ", ""),
+    lua("report: attempt of the fence", "report", " or t.attempt ~= A.attempt", ""),
+    lua("report: nothing of a tombstone", "report", "t.wanted == 'removed' or ", ""),
+    lua("report: permitted transitions only", "report", "if not has(A.sources, t.state)", "if false"),
+    lua("report: a stop that meets a crash", "report", "if to == 'pending' and t.wanted == 'stopped'", "if false"),
+    lua("note: the fence", "note", "t.node ~= A.node or t.attempt ~= A.attempt or ", ""),
+    lua("note: only while placed", "note", "not (t.state == 'scheduled' or t.state == 'running')", "false"),
+    lua("adopt: the fence", "adopt", "t.node ~= A.node or t.attempt ~= A.attempt or ", ""),
+    lua("adopt: only while placed", "adopt", "not (t.state == 'scheduled' or t.state == 'running')", "false"),
+    lua("adopt: numbers never go down", "adopt", "math.max(tonumber(A.label), tonumber(A.attempt))", "tonumber(A.label)"),
+    lua("assign: capacity", "assign", "if v.rcpu + cpu > v.cpu or", "if false and v.rcpu + cpu > v.cpu or false and"),
+    lua("assign: pending only", "assign", "if t.state ~= 'pending' or", "if not t.state or"),
+    lua("assign: wanted only", "assign", " or t.wanted ~= 'running' then", " then"),
+    lua("assign: heartbeat age", "assign", "or NOW - beat > tonumber(A.suspect) then", "then"),
+    lua("assign: first full pass", "assign", " or v.synced ~= '1'", ""),
+    lua("assign: no lost node", "assign", " or v.lost ~= '0'", ""),
+    lua("assign: no node in trouble", "assign", " or v.trouble ~= '-'", ""),
+    lua("assign: no drained or cordoned node", "assign", "v.mode ~= 'active' or ", ""),
+    lua("assign: a port once", "assign", "if taken then", "if false then"),
+    lua("assign: a wildcard takes every bind", "assign", "(wild(bind) or wild(p[4]) or bind == p[4])", "bind == p[4]"),
+    lua("assign: its own seat is free", "assign", "if t.seat == a.node then reserve(v, t.need, -1) end", ""),
+    lua("release: once", "common", "unset(t, 'seat', 'engine')", ""),
+    lua("release: ports of the engine they came from", "common", "t.engine or v.engine", "v.engine"),
+    lua("every change has its event", "common", "  emit(kind, { task = t.id", "  if false then emit(kind, {}) end local _ = ({ task = t.id"),
+    lua("remove: the tombstone", "common", "if #left > 0 then", "if false then"),
+    lua("remove: only with force while live", "remove", "if live and A.force ~= '1'", "if false"),
+    lua("knock: no unknown node's inbox", "common", "if not raw or", "if raw and"),
+    lua("confirm: not while it has a seat", "confirm", "if t.seat == A.node and t.wanted ~= 'removed' then return 0 end", ""),
+    lua("confirm: only the last erases", "confirm", "if #rest == 0 then erase(t) end", "erase(t)"),
+    lua("create: one live task a name", "create", "if holder then", "if false then"),
+    lua("create: one content an id", "create", "held[1] == n.digest and ", ""),
+    lua("create: no id of a tombstone", "create", " and held[2] ~= 'removed'", ""),
+    lua("restart: one live task a name", "restart", "if holder and holder ~= t.id then", "if false then"),
+    lua("evict: asked once an attempt", "evict", " and t.restart ~= t.attempt", ""),
+    lua("join: a name belongs to an engine", "join", "v.engine ~= A.engine and", "false and"),
+    lua("join: a lost node's name is free", "join", " and beat and NOW - beat < tonumber(A.lost)", ""),
+    lua("join: nothing before the first pass", "join", "v.synced, v.trouble, v.lost, v.engine = '0'", "v.synced, v.trouble, v.lost, v.engine = '1'"),
+    lua("heartbeat: another cluster", "heartbeat", "redis.call('GET', P .. 'cluster') == A.cluster and ", ""),
+    lua("heartbeat: a replaced instance", "heartbeat", "if h[1] ~= A.instance then", "if false then"),
+    lua("heartbeat: a lost node looks at all first", "heartbeat", "v.lost, v.synced, changed = '0', '0', true", "v.lost, changed = '0', true"),
+    lua("take: a replaced instance", "take", "~= A.instance then return {} end", "== '' then return {} end"),
+    lua("synced: a replaced instance", "synced", "~= A.instance then", "== '' then"),
+    lua("leave: a replaced instance", "leave", "~= A.instance then", "== '' then"),
+    lua("begin: liveness forgets over a gap", "begin", "(NOW - began > 2000 or began > NOW)", "(began > NOW)"),
+    lua("begin: liveness forgets when the clock steps", "begin", "(NOW - began > 2000 or began > NOW)", "(NOW - began > 2000)"),
+    lua("begin: a tick too many", "begin", "if began <= NOW and NOW - began < A.interval * 0.8 then", "if false then"),
+    lua("lose: liveness's memory", "lose", "redis.call('HGET', P .. 'loops', 'since') or 0)", "0)"),
+    lua("lose: the ages are read again", "lose", "if not silent and not (", "if false and not ("),
+    lua("lose: only its own tasks", "lose", "if t.node == A.node and (", "if ("),
+    lua("lose: no tombstone", "lose", " and t.wanted ~= 'removed' then", " then"),
+    lua("lose: the brake holds", "lose", "if stopped or not held then", "if true then"),
+    lua("stall: a silent node is left to lose", "stall", "spoke and not silent and", "spoke and"),
+    lua("stall: only what is silent", "stall", " and NOW - spoke > tonumber(A.age)", ""),
+    lua("stall: not what is to be stopped", "stall", " and t.wanted == 'running' then", " then"),
+    lua("forget: no node with tasks", "forget", "if v.lost ~= '1' and v.tasks > 0 then", "if false then"),
+    lua("forget: no lost node with tasks", "forget", "(t.state == 'scheduled' or t.state == 'running') then return", "false then return"),
+    lua("forget: seats are given back", "forget", "if t.seat == A.node then release(t) end", ""),
+    lua("prune: not what was started again", "prune", "if at and tonumber(at) <= tonumber(A.before) then", "if true then"),
+    lua("sweep: no ports of a seat", "sweep", " and not held(engine)", ""),
+    lua("wait: only what waits", "wait", "if t.state ~= 'pending' or t.wanted ~= 'running' then", "if not t.state then"),
+    agent("owns: the cluster", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.node, container.task) == (self.node, task_id)"),
+    agent("owns: the node", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.cluster, container.task) == (self.cluster, task_id)"),
+    agent("owns: the task", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.cluster, container.node) == (self.cluster, self.node)"),
+    agent("sync: only this node's containers", "sync", "if item.node == self._station.node and item.task", "if item.task"),
+    agent("sync: an orphan is left", "sync", "self._controller.ignore(task_id, container)", "self._station.runtime.remove(container.id)"),
+    agent("sync: silence makes the next pass full", "sync", 'log.debug("sync: %s", fault)\n            self._full_due = True', 'log.debug("sync: %s", fault)'),
+    agent("frozen: nothing is looked at", "controller", "if self.frozen:", "if False:"),
+    agent("frozen: the inbox is left", "agent", "if self.controller.frozen:\n            return tickets", "if False:\n            return tickets"),
+    agent("frozen: another cluster", "agent", "if self.station.store.cluster() == self.station.cluster:", "if True:"),
+    agent("store away: looked at again", "controller", "self._unsettled.add(task_id)\n        return word", "return word"),
+    agent("request: claimed once", "requests", "if not self._station.store.claim(request.id):", "if False:"),
+    agent("name: a foreign holder is refused", "starting", "if holder.cluster != self._station.cluster or holder.task != task.id:", "if False:"),
+    agent("name: the cluster of the holder", "starting", "holder.cluster != self._station.cluster or ", ""),
+    agent("name: only this node's is adopted", "starting", "if here and holder.running and", "if holder.running and"),
+    agent("name: only what runs is adopted", "starting", "if here and holder.running and", "if here and"),
+    agent("name: only the same spec is adopted", "starting", ' and holder.spec_hash == plan.labels.get("ormen.spec")', ""),
+    agent("name: only this attempt's end is judged", "starting", " and holder.attempt == task.attempt:", ":"),
+    agent("name: the record is read again", "starting", "if fresh is None or (", "if False and ("),
+    agent("start: a refused one leaves nothing", "starting", "except StartRefused as fault:\n            self.", "except StartRefused as fault:\n            0 and self."),
+    agent("start: late news is looked at again", "starting", 'return Step("late", outcome.task or task, container, again=True)', 'return Step("late", outcome.task or task, container)'),
+    agent("pull: the fence after it", "starting", "if self._pulls.waits(task):", "if False:"),
+    agent("evidence: a signal of somebody else", "evidence", "if heard.killed_ms is not None and", "if False and"),
+    agent("evidence: harmless signals", "evidence", "and event.signal not in HARMLESS", ""),
+    agent("evidence: our own signals", "evidence", "if heard.expected:", "if False:"),
+    agent("evidence: an engine that stopped", "evidence", "if self._in_gap(container.finished_ms, now_ms):", "if False:"),
+    agent("evidence: not before the event", "evidence", "return Verdict(now_ms - heard.first_seen_ms >= PATIENCE_MS)", "return Verdict(True)"),
+    agent("evidence: not while deaf", "evidence", "if not self._connected:", "if False:"),
+    agent("evidence: an old container's events", "evidence", 'self._heard[event.container_id] = Heard(expected=heard.expected)', "pass"),
+    agent("judgement: only own ends spend", "judgement", "spends=again.reason.code in SPENDS", "spends=True"),
+    agent("judgement: ten good minutes forget", "judgement", "0 if again.ran_s >= FORGOTTEN_AFTER_S else task.delays", "task.delays"),
+    agent("judgement: the policy's number", "judgement", "if spec.restart.allows(exit_code=code, spent=task.tries):", "if spec.restart.allows(exit_code=code, spent=0):"),
+    agent("duty: a pending task's container is kept", "duties", "return Duty.KEEP if task.state is State.PENDING else Duty.REST", "return Duty.REST"),
+    agent("duty: another node's task is cleared", "duties", "if task.node != node:\n        return Duty.CLEAR", "if task.node != node:\n        return Duty.KEEP"),
+    agent("duty: a restart names its attempt", "duties", "task.restart and task.restart == task.attempt", "task.restart"),
+    agent("duty: the very container", "duties", " and container.id == task.container_id", ""),
+    agent("health: not while we end it", "probing", "if self._watched.get(item.task_id) is not item or", "if False and"),
+    agent("health: an older attempt's check", "controller", "due = task.fence == (self._station.node, attempt) and", "due ="),
+    agent("lanes: one at a time for a task", "lanes", "if place is None or place.running or", "if place is None or"),
+    agent("proof: only a post that succeeded", "proof", "if not self._post():", "if not self._post() and False:"),
+    agent("proof: not while Redis is away", "proof", "if not well:", "if False:"),
+    agent("heartbeat: Redis back makes a full pass", "heartbeat", "self._hooks.back()", "pass"),
+    agent("heartbeat: a replaced agent ends", "heartbeat", "if answer.replaced:", "if False:"),
+)  # fmt: skip
