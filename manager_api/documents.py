@@ -200,6 +200,36 @@ class EventPage(ma.Schema):
     next = text("cursor of the next page", null=True)
 
 
+class PrunedImage(ma.Schema):
+    """An image that ormen pulled and nothing needs."""
+
+    name = text()
+    bytes = whole("freed at most: layers may be shared")
+
+
+class PrunedNode(ma.Schema):
+    """What went, or may go, of one node. A kind that was not asked for is listed and stays."""
+
+    node = text()
+    containers = whole("of the ended tasks")
+    left = whole("of these, not confirmed gone yet")
+    images = fields.List(fields.Nested(PrunedImage), required=True)
+    volumes = fields.List(fields.String(), required=True, metadata={"description": "left by images' VOLUME lines"})
+    orphans = fields.List(fields.String(), required=True, metadata={"description": "containers without a record"})
+    error = text("why the node has not said", null=True)
+
+
+class PruneDocument(ma.Schema):
+    """What was removed, or with `dry_run` would be."""
+
+    dry_run = fields.Boolean(required=True)
+    kinds = fields.List(fields.String(), required=True)
+    tasks = whole("ended tasks, at most 1,000 a request")
+    names = fields.List(fields.String(), required=True, metadata={"description": "of the first hundred"})
+    more = fields.Boolean(required=True, metadata={"description": "whether to ask again"})
+    nodes = fields.List(fields.Nested(PrunedNode), required=True)
+
+
 class FaultDocument(ma.Schema):
     """One thing wrong with a body or a query."""
 

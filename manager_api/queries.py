@@ -28,6 +28,10 @@ SELECTOR = re.compile(r"[^\s=!<>~,()]+(!?=.*)?", re.DOTALL)
 WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
+KINDS = ("images", "volumes", "orphans")
+"""What a node can be asked to give up."""
+
+
 class Param(fields.Raw):
     """A query parameter that `reader` reads from its text (from a list of texts if `many`); `doc` is its schema."""
 
@@ -176,6 +180,27 @@ class MarkBody(Strict):
 
     reason = Leaf(lambda value: read.text(value, most=500), {"type": "string", "maxLength": 500})
     by = Leaf(lambda value: read.text(value, most=100), {"type": "string", "maxLength": 100})
+
+
+def read_boolean(value: object) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise read.bad("WRONG_TYPE", f"must be true or false, not {read.kind(value)}", value)
+    return value
+
+
+class PruneBody(Strict):
+    """What is to go beside ended tasks, and how long ago those have ended."""
+
+    older_than = Leaf(
+        read.duration(0, 31_622_400, "0 to 366 days"),
+        {"anyOf": [{"type": "string"}, {"type": "number"}], "description": "a duration; null: 0", "examples": ["24h"]},
+    )
+    kinds = Leaf(
+        read.each(read.choice(KINDS), most=len(KINDS)),
+        {"type": "array", "items": {"type": "string", "enum": list(KINDS)}, "uniqueItems": True},
+    )
+    dry_run = Leaf(read_boolean, {"type": "boolean", "description": "only say what would go"})
 
 
 def node_label_key(value: object) -> str:

@@ -29,6 +29,10 @@ LOGS_IDLE_S = 86_400.0
 """A followed log may be silent for long."""
 
 
+PRUNE_S = 150.0
+"""How long the deck may take to prune: the nodes have two minutes for their images."""
+
+
 class TaskFailed(OrmenError):
     """A task that was waited for cannot come up, was stopped, or took too long; `record` is its last state."""
 
@@ -172,6 +176,24 @@ class Client:
         )
         return answer
 
+    # What nobody needs
+
+    def prune(self, *, older_than: str | float = 0, kinds: Sequence[str] = (), dry_run: bool = False) -> Document:
+        """Remove ended tasks, and of each node the ``kinds`` named (images, volumes, orphans); return what went.
+
+        With `dry_run` nothing is removed. More ended tasks than one request takes are removed by further ones.
+        """
+        body = {"older_than": older_than, "kinds": list(kinds), "dry_run": dry_run}
+        found = part = self._prune(body)
+        while part["more"] and not dry_run:
+            part = self._prune({**body, "kinds": []})
+            found = added(found, part)
+        return found
+
+    def _prune(self, body: Document) -> Document:
+        answer: Document = self._transport.send(Request("POST", "/v1/prune", body=body, wait_s=PRUNE_S))
+        return answer
+
     # Events and the deck itself
 
     def events(self, *, task: str | None = None, node: str | None = None, since: str | None = None) -> list[Document]:
@@ -281,3 +303,14 @@ class RunningTask:
 
 def _wait(wait_s: float) -> float:
     return min(wait_s, LONGEST_WAIT_S)
+
+
+def added(first: Document, part: Document) -> Document:
+    """Return the answer of several prunes in one: the tasks and containers of both, the rest of the first."""
+    more = {node["node"]: node for node in part["nodes"]}
+    nodes = [
+        {**node, **{key: node[key] + more[node["node"]][key] for key in ("containers", "left") if node["node"] in more}}
+        for node in first["nodes"]
+    ]
+    names = [*first["names"], *part["names"]][:100]
+    return {**first, "tasks": first["tasks"] + part["tasks"], "names": names, "more": part["more"], "nodes": nodes}

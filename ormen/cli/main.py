@@ -29,6 +29,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "restart": ("actions", "Stop tasks and start them again"),
         "retry": ("actions", "Try a waiting or failed task now"),
         "rm": ("actions", "Remove ended tasks and their records"),
+        "prune": ("prune", "Remove all ended tasks, and what nothing needs"),
     },
     "Answers": {
         "events": ("events", "Show or follow what happened"),

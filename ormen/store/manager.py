@@ -262,17 +262,21 @@ class ManagerStore(TaskReader, LossStore, Keeper):
         else:
             self.client.set(self.keys.allowed, json.dumps(list(names)))
 
-    @answering
     def ask(self, task: Task, kind: str, options: Mapping[str, Any]) -> str:
         """Ask the agent of a task's node something; return the request's id. The caller rings the node."""
+        return self.ask_node(task.node or "", kind, options, task=task.id)
+
+    @answering
+    def ask_node(self, node: str, kind: str, options: Mapping[str, Any], *, task: str = "") -> str:
+        """Ask a node's agent something, perhaps of a task; return the request's id. The caller rings the node."""
         request = uuid.uuid4().hex
         with self.client.pipeline(transaction=True) as pipe:
             key = self.keys.request(request)
-            pipe.hset(key, mapping={"kind": kind, "task": task.id, "options": json.dumps(dict(options))})
+            pipe.hset(key, mapping={"kind": kind, "task": task, "options": json.dumps(dict(options))})
             pipe.expire(key, REPLY_TTL_S)
             pipe.set(self.keys.reader(request), "1", ex=READER_TTL_S)
-            pipe.rpush(self.keys.inbox(task.node or ""), f"?{request}")
-            pipe.hsetnx(self.keys.node(task.node or ""), "inbox_since", self.now_ms())
+            pipe.rpush(self.keys.inbox(node), f"?{request}")
+            pipe.hsetnx(self.keys.node(node), "inbox_since", self.now_ms())
             pipe.execute()
         return request
 

@@ -96,6 +96,16 @@ def test_a_task_that_has_ended_anew_meanwhile_stays(world: World) -> None:
     assert world.store.prune(victims, why="too old").ids == ()
 
 
+def test_an_index_without_a_record_is_put_right(world: World) -> None:
+    """Whatever has become of a record, nothing is in the way of the next one's removal."""
+    world.sailor("node-1")
+    lost, old = completed(world, "lost"), completed(world, "old")
+    world.store.client.delete(world.store.keys.task(lost.id))
+    clean(world, keep_ended=0)
+    assert world.store.client.zcard(world.store.keys.ended) == 0
+    assert world.store.task(old.id) is None
+
+
 def test_an_old_task_of_an_absent_agent_leaves_its_tombstone(world: World) -> None:
     """Absence is never an order: as long as a container of it may be somewhere, its record says that it is to go."""
     sailor = world.sailor("node-1")

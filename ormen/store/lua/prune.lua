@@ -5,8 +5,11 @@
 local removed, ring, rung = {}, {}, {}
 for _, id in ipairs(A.ids) do
   local at = redis.call('ZSCORE', P .. 'ended', id)
-  if at and tonumber(at) <= tonumber(A.before) then
-    for _, node in ipairs(bury(load(id), A.text)) do
+  local t = at and load(id)
+  if at and not t.state then
+    redis.call('ZREM', P .. 'ended', id)
+  elseif at and tonumber(at) <= tonumber(A.before) then
+    for _, node in ipairs(bury(t, A.text)) do
       if not rung[node] then ring[#ring + 1] = node end
       rung[node] = true
     end
