@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from manager_api import pruning
 from manager_api.app import create_app
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
@@ -40,8 +41,10 @@ BOUNDED = settings(
 
 
 @pytest.fixture
-def described(app: Flask, sailor: Sailor, store: LoopStore) -> Any:
+def described(app: Flask, sailor: Sailor, store: LoopStore, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The API's description, with a node, some tasks and loops that have run."""
+    for patience in ("LISTING_S", "REMOVING_S", "CONFIRM_S"):
+        monkeypatch.setattr(pruning, patience, 0.1)
     now = store.now_ms()
     store.client.hset(store.keys.loops, mapping={"liveness": now, "reschedule": now})
     client = app.test_client()
