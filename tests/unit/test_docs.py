@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MADE = {"cli.md", "settings.md", "states.md"}
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXAMPLES = sorted((ROOT / "examples").iterdir())
-OF_THE_CLIENT = {"ORMEN_MANAGER", "ORMEN_SWEEP"}
-"""Variables that are no setting of a process: of the command line, and of the tests' guard."""
+OF_THE_CLIENT = {"ORMEN_MANAGER", "ORMEN_SWEEP", "ORMEN_DEPTH"}
+"""Variables that are no setting of a process: of the command line, of the tests' guard, and of their depth."""
 
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
