@@ -30,7 +30,7 @@ def node_queue(node: str) -> str:
     return f"node.{node}"
 
 
-def queue_keys(node: str) -> tuple[str, str]:
-    """Return what Celery keeps in Redis for a node's queue: the messages that wait, and where the queue is bound."""
+def queue_keys(node: str) -> tuple[str, str, str]:
+    """Return what Celery keeps in Redis for a node's queue: the messages that wait, and where it is bound."""
     name = node_queue(node)
-    return name, f"_kombu.binding.{name}"
+    return name, f"_kombu.binding.{name}", f"_kombu.binding_permanent.{name}"

@@ -17,15 +17,15 @@ past                         sorted set   name, creation and id of ended tasks, 
 ended                        sorted set   ended tasks by the time of their end      member: 7 days, at most 100,000
 pending                      sorted set   waiting tasks by the time of their next   member: while it waits
                                           try
-scheduled                    sorted set   tasks that start, by when their agent last     member: until it runs
-                                          spoke of them
+scheduled                    sorted set   tasks that start, by when their agent     member: until it runs
+                                          last spoke of them
 counts                       hash         state -> number of tasks                  for ever
 node:<n>                     hash         facts, mode, instance and use of a node   until the node is removed
 nodes:view                   hash         node -> what placing needs, in one line   until the node is removed
 nodes:facts                  hash         node -> labels, address … as JSON         until the node is removed
 nodes:heartbeats             sorted set   nodes by time of their last heartbeat     until the node is removed
-nodes:lost                   sorted set   nodes that fell silent, by when they were member: until the node speaks
-                                          declared lost; 0: it was expected         again or is removed
+nodes:lost                   sorted set   nodes that fell silent, by when they      member: until the node speaks
+                                          were declared lost; 0: it was expected    again or is removed
 brake                        hash         since when a mass loss is held back, of   for ever
                                           how many nodes, and the last release
 node:<n>:tasks               set          tasks that may have a container there     member: until confirmed gone

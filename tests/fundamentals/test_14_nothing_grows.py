@@ -7,6 +7,7 @@ from typing import Any
 
 from manager_api import submission
 from manager_api.control.loops import Loops
+from ormen.broker import make_app, queue
 from ormen.task import State, Task
 from tests.fundamentals.world import World
 
@@ -119,8 +120,11 @@ def test_an_old_task_of_an_absent_agent_leaves_its_tombstone(world: World) -> No
 
 
 def test_a_node_that_is_long_dead_is_forgotten(world: World) -> None:
-    """After a week without a word, once it has no task, all its keys go, as by `ormen mast rm`."""
+    """After a week without a word, once it has no task, all its keys and Celery's go, as by `ormen mast rm`."""
     world.sailor("node-1"), world.sailor("node-2")
+    with make_app(world.settings, "sailor").connection_for_write() as connection:
+        queue("node.node-1")(connection.default_channel).declare()
+    assert len(list(world.store.client.scan_iter("_kombu*node-1"))) == 2
     watched(world, "node-1", silent_days=7.1)
     world.loops.liveness()
     clean(world)
