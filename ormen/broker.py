@@ -10,10 +10,12 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from celery import Celery
-from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
+from celery.app.amqp import AMQP
+from kombu import Connection, Exchange, Queue
+from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from ormen import messages
@@ -25,6 +27,24 @@ HINTS = 20
 """How many task names a ring carries for whoever reads the queue; the rest is a number."""
 
 
+AGAIN_S = 1.0
+"""Between two tries to reach a Redis that is away. Kombu's own pauses grow to 30 s, and so would its return's cost."""
+
+
+class SteadyConnection(Connection):
+    """A connection that is tried again each second for as long as Redis is away."""
+
+    def _ensure_connection(self, *args: Any, **options: Any) -> Any:
+        pace = {"interval_start": AGAIN_S, "interval_step": 0, "interval_max": AGAIN_S}
+        return super()._ensure_connection(*args, **{**pace, **options})
+
+
+class SteadyAMQP(AMQP):
+    """Celery's maker of connections and messages, with steady connections."""
+
+    Connection = BrokerConnection = SteadyConnection
+
+
 @lru_cache(maxsize=8192)
 def queue(name: str) -> Queue:
     """Return a queue with an exchange and a routing key of its own."""
@@ -33,7 +53,7 @@ def queue(name: str) -> Queue:
 
 def make_app(settings: Settings, name: str, *, queues: Sequence[str] = ()) -> Celery:
     """Return a Celery app on the settings' Redis; a worker of it consumes `queues`. Nothing is connected yet."""
-    app = Celery(f"ormen-{name}", broker=settings.redis_url, set_as_current=False)
+    app = Celery(f"ormen-{name}", broker=settings.redis_url, amqp=SteadyAMQP, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -99,7 +119,7 @@ class Ringer:
                         kwargsrepr="{}",
                         ignore_result=True,
                     )
-        except (OperationalError, RedisError, OSError) as cause:
+        except (KombuError, RedisError, OSError) as cause:
             log.warning("a ring was not sent, the next scan does its work: %s", cause)
             return False
         return True
