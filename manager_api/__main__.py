@@ -80,11 +80,10 @@ def say_who_may_join(settings: Settings) -> None:
     """Write down the nodes of ``-w``, or that any may join; a Redis that does not answer is waited for."""
     from ormen.store.manager import ManagerStore
 
-    names = [name.strip() for name in (settings.allowed_nodes or "").split(",") if name.strip()]
     store = ManagerStore.connect(settings, name="control")
     while True:
         try:
-            store.allow_nodes(names or None)
+            store.allow_nodes(settings.allowed)
         except StoreUnavailable as fault:
             log.warning("control: %s; waiting for it", str(fault).rstrip("."))
             time.sleep(1.0)

@@ -27,6 +27,9 @@ ROUNDS = 4
 LOOK_AGAIN_MS = 5000
 """When a task that fits nowhere is looked at again, should nothing be freed before."""
 
+LOOK_SOON_MS = 1000
+"""The same where nodes that are silent are in the way: a heartbeat ends that, and tells nobody (Redis was away)."""
+
 HOME_AGAIN = frozenset(
     {
         Code.EXIT,
@@ -72,7 +75,9 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
                 rings[assigned.node].append(names[assigned.task])
         open_tasks = _lost_races(open_tasks, done)
     for task_id, refusal in refusals.items():
-        store.defer(task_id, reason=refusal.reason, could_fit=refusal.could_fit, wait_ms=LOOK_AGAIN_MS)
+        silent = refusal.reason.code in (Code.NODE_SUSPECT, Code.NODE_LOST)
+        wait_ms = LOOK_SOON_MS if silent else LOOK_AGAIN_MS
+        store.defer(task_id, reason=refusal.reason, could_fit=refusal.could_fit, wait_ms=wait_ms)
     return Placed(rings, refusals)
 
 

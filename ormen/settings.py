@@ -87,6 +87,11 @@ class Settings:
     """debug, info, warning or error."""
 
     @property
+    def allowed(self) -> list[str] | None:
+        """Return the nodes that may join, None: any may."""
+        return [name.strip() for name in (self.allowed_nodes or "").split(",") if name.strip()] or None
+
+    @property
     def suspect_intervals(self) -> int:
         """Return after how many heartbeat intervals of silence a node is suspect."""
         return PROFILES[self.profile][0]

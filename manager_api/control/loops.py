@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from manager_api.control import cleaning
@@ -29,6 +30,9 @@ SCAN = 1000
 RING_AGAIN_MS, STALLED_MS = 30_000, 60_000
 """A scheduled task of which its agent says nothing is rung again, then placed elsewhere."""
 
+SLOW_S = 1.0
+"""A Redis that takes longer to answer tells nothing of a node's silence: its heartbeat waits no longer either."""
+
 GATHER_MS = 10_000
 """How long after the loops began to watch a task that went down with the cluster waits for its own node."""
 
@@ -50,9 +54,11 @@ class Loops:
 
         It places what is due as well: so a pause whose ring was lost, or whose alarm died, ends a second late at most.
         """
+        asked = time.monotonic()
         turn = self._turn("liveness")
         if not turn.run:
             return
+        self._doubt_redis(turn, took_s=time.monotonic() - asked)
         nodes = self.store.nodes()
         moved = sum(self._judge(node) for node in nodes if not node.held)
         moved += self._heed_brake(turn, [node for node in nodes if node.held])
@@ -151,6 +157,14 @@ class Loops:
         moved = self.store.unstall(stalled, age_ms=STALLED_MS) if stalled else []
         if moved:
             self.place(moved)
+
+    def _doubt_redis(self, turn: Turn, *, took_s: float) -> None:
+        """Count the nodes' silence anew if Redis is slow; if it was away, say again who may join: it may be empty."""
+        if took_s > SLOW_S:
+            log.warning("Redis takes over %gs to answer: the silence of every node is counted anew", SLOW_S)
+            self.store.count_anew()
+        if turn.since_ms == turn.now_ms:
+            self.store.allow_nodes(self.settings.allowed)
 
     def _turn(self, loop: str) -> Turn:
         return self.store.begin(loop, interval_ms=INTERVALS_MS[loop])

@@ -38,6 +38,11 @@ class LoopStore(ManagerStore):
         return Turn(bool(reply["run"]), int(reply["now"]), int(reply["since"]), bool(reply.get("braked")))
 
     @answering
+    def count_anew(self) -> None:
+        """Let every node's silence be counted from now on."""
+        self.client.hset(self.keys.loops, "since", self.now_ms())
+
+    @answering
     def done(self, loop: str, *, now_ms: int) -> None:
         """Note that a loop's turn has succeeded."""
         self.client.hset(self.keys.loops, loop, now_ms)
