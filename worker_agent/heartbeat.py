@@ -64,6 +64,7 @@ class Pulse:
         self._vital = vital
         self._hooks = hooks
         self._failing_since: float | None = None
+        self._connections: int | None = None
         self._said_at = 0.0
         self.interval_s = 1.0
         self.due = 0.0
@@ -132,9 +133,13 @@ class Pulse:
             log.warning("%s; containers go on, nothing is started or stopped", fault)
 
     def _back(self, now: float) -> None:
-        if self._failing_since is None:
+        """Note that Redis has answered. A Redis that was back within a second is known by the connection alone."""
+        renewed = self._connections not in (None, self._store.connections)
+        self._connections = self._store.connections
+        if self._failing_since is not None:
+            log.warning("Redis answers again after %.0fs", now - self._failing_since)
+            self._failing_since = None
+            self._said_at = 0.0
+        elif not renewed:
             return
-        log.warning("Redis answers again after %.0fs", now - self._failing_since)
-        self._failing_since = None
-        self._said_at = 0.0
         self._hooks.back()

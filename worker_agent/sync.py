@@ -3,7 +3,8 @@
 Events make the agent fast; this makes it certain. A quick pass compares the list with what was seen when each task
 was last looked at, and has only what differs looked at again. A full pass reads every record of the node as well; it
 is what lets the node be given tasks, and finds orphans: containers of ours without a record, which are reported and
-left as they are. A full pass is made after every silence too, of the engine as of Redis.
+left as they are. A full pass is made after every silence too, of the engine as of Redis, and as soon as an orphan has
+a record again or is gone.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Sync:
         """What the engine said at the last pass, None when it was complete."""
         self.orphans: tuple[str, ...] = ()
         """Names of the containers of ours that have no record."""
+        self._strays: frozenset[str] = frozenset()
         self.on_full: OnFull = lambda held, listed: None
         """Hears after each full pass what the node holds: its records, and its containers by task."""
 
@@ -101,9 +103,17 @@ class Sync:
         return {str(item.task): item for item in sorted(mine, key=lambda item: item.running)}
 
     def _compare(self, listed: Mapping[str, Container], now: float) -> None:
-        if self._full_due or self._read_at is None or now - self._read_at >= READ_EVERY_S:
+        due = self._full_due or self._read_at is None or now - self._read_at >= READ_EVERY_S
+        if due or self._strays_changed(listed):
+            # Taken back first: a wish for a full pass that comes during this one is a wish for another.
+            self._full_due = False
+            try:
+                crowded = self._full(listed)
+            except BaseException:
+                self._full_due = True
+                raise
             # What has to go still takes its room and its ports: until it is gone the node is not ready.
-            self._full_due, self._read_at = self._full(listed), now
+            self._full_due, self._read_at = self._full_due or crowded, now
         else:
             self._quick(listed)
 
@@ -122,18 +132,19 @@ class Sync:
         held = {task.id: task for task in self._station.store.held(self._station.node)}
         unheld = [task_id for task_id in listed if task_id not in held]
         read: dict[str, Task | None] = self._station.store.read(unheld) if unheld else {}
-        orphans = []
+        orphans = {}
         for task_id, task in {**read, **held}.items():
             container = listed.get(task_id)
             if task is None and container is not None:
-                orphans.append(container.name)
+                orphans[task_id] = container.name
                 self._controller.ignore(task_id, container)
             elif task is not None and not self._controller.consider(task, container) and not self._lanes.busy(task_id):
                 self._controller.look_at([task])
         for task_id in self._controller.known().keys() - held.keys() - listed.keys():
             if not self._lanes.busy(task_id):
                 self._controller.forget(task_id)
-        self._report_orphans(tuple(sorted(orphans)))
+        self._strays = frozenset(orphans)
+        self._report_orphans(tuple(sorted(orphans.values())))
         crowded = any(self._is_to_go(task, listed.get(task_id)) for task_id, task in held.items())
         if not crowded:
             self._station.store.synced(self._station.node, self._station.instance, orphans=self.orphans)
@@ -144,6 +155,12 @@ class Sync:
         duty = duty_of(task, self._station.node)
         return duty is Duty.CLEAR and container is not None and container.running
 
+    def _strays_changed(self, listed: Mapping[str, Container]) -> bool:
+        """Return whether an orphan is gone or has a record again: its submission may have been repeated."""
+        if not self._strays:
+            return False
+        return not listed.keys() >= self._strays or any(self._station.store.read(self._strays).values())
+
     def _look(self, ids: list[str], listed: Mapping[str, Container]) -> None:
         if not ids:
             return
@@ -152,6 +169,7 @@ class Sync:
                 self._controller.look_at([task])
             elif task_id in listed:
                 self._controller.ignore(task_id, listed[task_id])
+                self._full_due = True
             else:
                 self._controller.forget(task_id)
 

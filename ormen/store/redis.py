@@ -72,14 +72,22 @@ class RedisStore:
         self.client: Any = client  # redis-py types each reply for both ways of decoding at once
         self.keys = Keys(settings.prefix)
         self.scripts = Scripts(client, settings.prefix)
+        self.connections = 0
+        """How many connections have been made: behind a new one may be a Redis that came back with an older file."""
         parts = urlsplit(settings.redis_url)
         self.place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
 
     @classmethod
     def connect(cls, settings: Settings, name: str = "ormen", *, timeout_s: float = 4.0) -> Self:
         """Return a store on the settings' Redis; nothing is sent before the first call."""
+
+        def greet(connection: Any) -> None:
+            connection.on_connect()
+            store.connections += 1
+
         client = Redis.from_url(
             settings.redis_url,
+            redis_connect_func=greet,
             decode_responses=True,
             client_name=f"ormen-{name}".replace(" ", "-"),
             socket_timeout=timeout_s,
@@ -88,7 +96,8 @@ class RedisStore:
             health_check_interval=0,
             retry=Retry(NoBackoff(), 0),
         )
-        return cls(settings, client)
+        store = cls(settings, client)
+        return store
 
     def close(self) -> None:
         """Close every connection."""
