@@ -153,10 +153,19 @@ class NodeDocument(ma.Schema):
     used = fields.Nested(AmountsDocument, required=True)
 
 
+class StrangerDocument(ma.Schema):
+    """An agent of another cluster that calls here: it changes nothing until it is started again."""
+
+    name = text()
+    cluster = text("the id of the cluster it has joined")
+    last_heartbeat_at = moment("by Redis's clock", null=False)
+
+
 class NodePage(ma.Schema):
     """Every node, node-2 before node-10."""
 
     items = fields.List(fields.Nested(NodeDocument), required=True)
+    strangers = fields.List(fields.Nested(StrangerDocument), required=True)
     next = text(null=True)
 
 

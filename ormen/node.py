@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -135,3 +135,30 @@ class Node:
             "reserved": self.reserved.to_json(),
             "used": self.used.to_json(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """An agent whose heartbeats come to this Redis although it has joined another cluster."""
+
+    name: str
+    cluster: str
+    heartbeat_ms: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the API shows it."""
+        return {"name": self.name, "cluster": self.cluster, "last_heartbeat_at": rfc3339(self.heartbeat_ms)}
+
+
+def strange(names: Sequence[str]) -> str:
+    """Return the sentence that says whose agents call here, and the remedy; `names` are theirs, at least one."""
+    if len(names) == 1:
+        return (
+            f"An agent of another cluster calls here: {names[0]}. Its containers run on; "
+            "start the agent again to join this cluster."
+        )
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return (
+        f"{len(names)} agents of another cluster call here: {shown}. Their containers run on; "
+        "start the agents again to join this cluster."
+    )

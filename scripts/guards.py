@@ -70,7 +70,7 @@ GUARDS = (
     lua("join: a name belongs to an engine", "join", "v.engine ~= A.engine and", "false and"),
     lua("join: a lost node's name is free", "join", " and beat and NOW - beat < tonumber(A.lost)", ""),
     lua("join: nothing before the first pass", "join", "v.synced, v.trouble, v.lost, v.engine = '0'", "v.synced, v.trouble, v.lost, v.engine = '1'"),
-    lua("heartbeat: another cluster", "heartbeat", "redis.call('GET', P .. 'cluster') == A.cluster and ", ""),
+    lua("heartbeat: another cluster", "heartbeat", "local ours = redis.call('GET', P .. 'cluster') == A.cluster", "local ours = true"),
     lua("heartbeat: a replaced instance", "heartbeat", "if h[1] ~= A.instance then", "if false then"),
     lua("heartbeat: a lost node looks at all first", "heartbeat", "v.lost, v.synced, changed = '0', '0', true", "v.lost, changed = '0', true"),
     lua("take: a replaced instance", "take", "~= A.instance then return {} end", "== '' then return {} end"),
@@ -134,5 +134,7 @@ GUARDS = (
     agent("proof: only a post that succeeded", "proof", "if not self._post():", "if not self._post() and False:"),
     agent("proof: not while Redis is away", "proof", "if not well:", "if False:"),
     agent("heartbeat: Redis back makes a full pass", "heartbeat", "self._hooks.back()", "pass"),
+    agent("heartbeat: a new connection makes a full pass", "heartbeat", "elif not renewed:", "else:"),
+    agent("sync: an orphan's record is noticed", "sync", "if due or self._strays_changed(listed):", "if due:"),
     agent("heartbeat: a replaced agent ends", "heartbeat", "if answer.replaced:", "if False:"),
 )  # fmt: skip

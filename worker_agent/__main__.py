@@ -16,7 +16,7 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,7 @@ def run(settings: Settings, node: str) -> int:
     name = hold_name(f"{patiently(store.cluster)} {engine.id} {node}", node)
     joined = patiently(lambda: store.join(card))
     say_joined(settings, card)
+    say_others(patiently(lambda: runtime.others(joined.cluster)))
     process = process_app.Process()
     celery = process_app.make_agent_app(settings, node)
     ringer = Ringer(celery)
@@ -206,6 +207,20 @@ def say_joined(settings: Settings, card: NodeCard) -> None:
     place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
     cores, memory = card.capacity.cpu_milli / 1000, card.capacity.memory_bytes / 1024**3
     log.info("joined %s as %s, %g cpu, %.1f GiB, Docker %s", place, card.name, cores, memory, card.engine_version)
+
+
+def say_others(found: Mapping[str, int]) -> None:
+    """Log whose containers are here beside ours: another cluster's, or those of one whose Redis was emptied."""
+    if not found:
+        return
+    amount = sum(found.values())
+    shown = ", ".join(cluster[:8] for cluster in sorted(found)[:3]) + (" …" if len(found) > 3 else "")
+    log.warning(
+        "%d %s of other clusters (%s) on this engine: left alone; docker ps -a --filter label=ormen.cluster lists them",
+        amount,
+        "container" if amount == 1 else "containers",
+        shown,
+    )
 
 
 def status_page(settings: Settings, agent: Agent) -> StatusPage | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -137,6 +138,13 @@ class DockerRuntime(DockerDisk):
         """Return the cluster's containers from one list call."""
         listed = self._get("/containers/json", filters={"label": [f"{docker_args.CLUSTER}={cluster}"]})
         return [docker_views.from_list(raw) for raw in listed]
+
+    def others(self, cluster: str) -> dict[str, int]:
+        """Count the other clusters' containers from one list call."""
+        listed = self._get("/containers/json", filters={"label": [docker_args.CLUSTER]})
+        found = Counter(str(raw["Labels"][docker_args.CLUSTER]) for raw in listed)
+        found.pop(cluster, None)
+        return dict(found)
 
     def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
         """Fetch the image, with this host's login for its registry if there is one (``docker login``)."""

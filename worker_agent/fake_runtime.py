@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -98,6 +99,14 @@ class FakeRuntime(FakeEngine):
             dataclasses.replace(item, started_ms=None, finished_ms=None, pid=None, oom_killed=False, volumes=())
             for item in ours
         ]
+
+    def others(self, cluster: str) -> dict[str, int]:
+        """Count the entries of other clusters."""
+        self.begin("others")
+        with self.lock:
+            found = Counter(item.cluster for item in self.table.values() if item.cluster)
+        found.pop(cluster, None)
+        return dict(found)
 
     def image_present(self, image: str) -> bool:
         """Return whether a create would find the image."""

@@ -251,6 +251,10 @@ class Runtime(Protocol):
         """Return every container labelled with the cluster, in any state, from one cheap call."""
         ...
 
+    def others(self, cluster: str) -> dict[str, int]:
+        """Return how many containers, in any state, are labelled with which other cluster."""
+        ...
+
     def image_present(self, image: str) -> bool:
         """Return whether the image is on this host."""
         ...

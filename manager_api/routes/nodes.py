@@ -19,8 +19,10 @@ nodes = Nouns("nodes", __name__, url_prefix="/v1", description="Hosts with an ag
 @nodes.route("/nodes", methods=["GET"])
 @nodes.answers(200, NodePage)
 def index() -> Response:
-    """List every node, node-2 before node-10."""
-    return reply({"items": [node.to_json() for node in services().deck.store.nodes()], "next": None})
+    """List every node, node-2 before node-10, and the agents of another cluster that call here."""
+    store = services().deck.store
+    strangers = [stranger.to_json() for stranger in store.strangers()]
+    return reply({"items": [node.to_json() for node in store.nodes()], "strangers": strangers, "next": None})
 
 
 @nodes.route("/nodes/<node>", methods=["GET"])

@@ -12,6 +12,7 @@ from manager_api.nouns import Nouns
 from manager_api.services import Services, services
 from ormen import __version__
 from ormen.errors import StoreUnavailable
+from ormen.node import strange
 
 LATE_S = {"liveness": 15.0, "reschedule": 20.0, "health": 30.0, "cleanup": 300.0}
 """How old a loop's last success may be. Several times its interval: a loop that is late once is no fault."""
@@ -47,6 +48,8 @@ def readyz() -> Response:
         reasons += late_loops(ages, up_s=time.monotonic() - mine.started)
         said = mine.deck.store.brake().sentence(now_ms=mine.deck.store.now_ms())
         remarks += [said] if said else []
+        strangers = [stranger.name for stranger in mine.deck.store.strangers()]
+        remarks += [strange(strangers)] if strangers else []
     except StoreUnavailable as error:
         reasons.append(error.sentence)
     found = {"ready": not reasons, "reasons": reasons, "remarks": remarks, "loops": ages}

@@ -10,9 +10,11 @@ import click
 from ormen.cli.errors import Failure, ended, show
 from ormen.cli.options import DURATION, Command, columned, common, help_of, listing, names_of, option, session_of
 from ormen.cli.render import nodes as render
+from ormen.cli.render.text import clean
 from ormen.cli.session import Session
 from ormen.client import Client
 from ormen.errors import OrmenError
+from ormen.node import strange
 from ormen.transport import Document
 
 
@@ -48,14 +50,23 @@ def mast(ctx: click.Context) -> None:
     session = session_of(ctx)
     client = session.client()
     found = client.nodes()
+    strangers = say_strangers(session, client)
     if print_nodes(session, found):
         return
     look = session.look()
     session.data(render.mast(found, look, wide=session.output == "wide") if found or look.width is None else "")
     if any((node.get("state_reason") or {}).get("code") == "BRAKE" for node in found):
         session.say(render.braked(client.brake()))
-    if not found:
+    if not found and not strangers:
         session.say("No nodes. Start an agent on a host with: ormen sailor --redis-url URL")
+
+
+def say_strangers(session: Session, client: Client) -> bool:
+    """Say on stderr whose agents call here though they have joined another cluster; return whether there are any."""
+    names = [clean(stranger["name"]) for stranger in client.strangers()]
+    if names:
+        session.say(strange(names))
+    return bool(names)
 
 
 def print_nodes(session: Session, found: list[Document]) -> bool:

@@ -72,6 +72,11 @@ class Selection:
         """Remember the filters."""
         self.client, self.states, self.node, self.labels = client, states, node, labels
 
+    @property
+    def filtered(self) -> bool:
+        """Return whether only some tasks are asked for."""
+        return bool(self.states or self.node or self.labels)
+
     def read(self, most: int | None) -> list[Document]:
         """Return the tasks that fit, at most so many."""
         found = self.client.tasks(states=self.states, node=self.node, labels=self.labels)
@@ -95,6 +100,11 @@ def _list(session: Session, chosen: Selection, *, every: bool) -> None:
     session.data(table)
     session.say(render.summary(shown))
     session.say(braked(brake))
+    if not found and not chosen.filtered:
+        from ormen.cli.mast import say_strangers
+
+        # An emptied Redis shows nothing at all: whoever looks for the tasks must learn why.
+        say_strangers(session, chosen.client)
     if len(found) > len(shown):
         session.say(render.summary(shown, shown=MOST_ROWS))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ormen.errors import NodeNotFound
-from ormen.node import Node
+from ormen.node import Node, Stranger
 from ormen.reasons import Code, Reason
 from ormen.store.records import holds_tasks_though_lost, node_of, node_state
 from ormen.store.redis import RedisStore, answering
@@ -16,6 +16,9 @@ from ormen.units import format_age, format_clock
 
 Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
 """Host ports in use: engine id -> ``8080/tcp`` -> (bind address, task id) of each holder."""
+
+STRANGE_MS = 30_000
+"""For how long an agent of another cluster is shown after its last call."""
 
 NATURAL = re.compile(r"(\d+)")
 
@@ -51,6 +54,13 @@ class FleetReader(RedisStore):
             hint = f"the nodes are {', '.join(known[:10])}" if known else "no node has joined yet"
             raise NodeNotFound(f'no node "{name}"', hint=hint)
         return found[0]
+
+    @answering
+    def strangers(self) -> list[Stranger]:
+        """Return the agents of another cluster that call here: Redis was emptied, or is not the one they mean."""
+        heard = self.client.zrangebyscore(self.keys.strangers, self.now_ms() - STRANGE_MS, "+inf", withscores=True)
+        rows = [(*word.split(" ", 1), int(at)) for word, at in heard]
+        return [Stranger(name, cluster, at) for cluster, name, at in sorted(rows, key=lambda row: natural(row[1]))]
 
     def _nodes(self, only: str | None) -> list[Node]:
         with self.client.pipeline(transaction=False) as pipe:

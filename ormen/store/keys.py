@@ -31,6 +31,8 @@ brake                        hash         since when a mass loss is held back, o
 node:<n>:tasks               set          tasks that may have a container there     member: until confirmed gone
 node:<n>:inbox               list         tasks whose record has changed            until the agent takes it
 node:<n>:probes              hash         task -> time of its last check            replaced with each report
+strangers                    sorted set   agents of another cluster that call here, by    30 s (TTL)
+                                          time of their last heartbeat
 engine:<id>:ports            hash         8080/tcp -> who holds it on which bind    field: while held
 events                       stream       what happened, in order                   7 days, at most 1,000,000
 loops                        hash         loop -> time of its last success          for ever
@@ -123,6 +125,11 @@ class Keys:
     def brake(self) -> str:
         """Return the key of what is known of the brake for mass loss."""
         return f"{self.prefix}brake"
+
+    @property
+    def strangers(self) -> str:
+        """Return the key of the agents of another cluster that call here."""
+        return f"{self.prefix}strangers"
 
     @property
     def events(self) -> str:

@@ -210,6 +210,8 @@ def test_a_cluster_sees_its_own_containers_only(bench: Bench) -> None:
     states = {item.id: item.state for item in bench.runtime.containers(bench.cluster)}
     assert states == {created: "created", running: "running"}
     assert bench.runtime.containers("another") == []
+    assert bench.cluster not in bench.runtime.others(bench.cluster)
+    assert bench.runtime.others("another")[bench.cluster] == len(states)
 
 
 def test_what_happens_is_told_in_order(bench: Bench) -> None:

@@ -6,6 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from manager_api.routes.system import late_loops
+from ormen.node import Resources
+from ormen.store.agent import Heartbeat
 from ormen.store.loops import LoopStore
 from tests.integration.sailors import Sailor
 
@@ -87,6 +89,16 @@ def test_a_node_with_tasks_is_not_forgotten(api: FlaskClient, sailor: Sailor) ->
     api.delete("/v1/tasks/web?force=1")
     sailor.store.confirm(api.get("/v1/events").get_json()["items"][-1]["task"], node="node-1")
     assert api.delete("/v1/nodes/node-1").status_code == 204
+
+
+def test_agents_of_another_cluster_are_shown(api: FlaskClient, sailor: Sailor) -> None:
+    """Whoever asks for the nodes or for readiness learns whose agents call here without being of this cluster."""
+    beat = Heartbeat("node-7", "i1", "c" * 32, Resources(), 0.0)
+    assert not sailor.store.heartbeat(beat).known
+    (stranger,) = api.get("/v1/nodes").get_json()["strangers"]
+    assert (stranger["name"], stranger["cluster"]) == ("node-7", "c" * 32)
+    (remark,) = api.get("/readyz").get_json()["remarks"]
+    assert remark.startswith("An agent of another cluster calls here: node-7.")
 
 
 def test_the_deck_is_ready_once_its_loops_have_run(api: FlaskClient, store: LoopStore) -> None:

@@ -2,9 +2,16 @@
 -- ARGV: node, instance, cluster, sent = ms of the host's clock, beat = JSON of what it measured, facts = JSON of what it
 --       measures now and then, load = CPU load in thousandths, trouble = reason code or '-', text.
 -- Replies: JSON {known, replaced, resync, inbox, age (ms the inbox has not been empty), nodes, now}.
--- Nothing is written for a node that this Redis does not know, or for an instance that another has replaced.
+-- Nothing is written for a node that this Redis does not know, or for an instance that another has replaced; but an agent
+-- of another cluster is noted for half a minute, at most 1,000 of them, so that whoever misses its node learns why.
 local key = P .. 'node:' .. A.node
-local v = redis.call('GET', P .. 'cluster') == A.cluster and view(A.node)
+local ours = redis.call('GET', P .. 'cluster') == A.cluster
+if not ours then
+  redis.call('ZADD', P .. 'strangers', NOW, A.cluster .. ' ' .. A.node)
+  redis.call('ZREMRANGEBYRANK', P .. 'strangers', 0, -1001)
+  redis.call('EXPIRE', P .. 'strangers', 30)
+end
+local v = ours and view(A.node)
 if not v then return cjson.encode({ known = 0, now = int(NOW) }) end
 local h = redis.call('HMGET', key, 'instance', 'inbox_since', 'trouble')
 if h[1] ~= A.instance then return cjson.encode({ known = 1, replaced = 1, now = int(NOW) }) end
