@@ -1,7 +1,7 @@
 """Break each guard of `guards.py` once and run the tests that are to notice; the walks of `tests/properties` come last.
 
-The tree is copied, so nothing here can leave a broken guard behind. Exits with 1 if a guard was missed by every test,
-or if its text is not where it was.
+With ``--examples`` the walks, which take longest, are left out. The tree is copied, so nothing here can leave a broken
+guard behind. Exits with 1 if a guard was missed by every test, or if its text is not where it was.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ WALKS = ("tests/properties/test_store_machine.py", "tests/properties/test_agent_
 
 def main(words: list[str]) -> int:
     """Print a row a guard; return the exit code."""
+    walks = () if "--examples" in words else (WALKS,)
+    words = [word for word in words if word != "--examples"]
     chosen = [guard for guard in GUARDS if not words or any(word in guard.name for word in words)]
     with tempfile.TemporaryDirectory(prefix="ormen-mutate-") as folder:
         tree = copied(Path(folder))
@@ -48,7 +50,7 @@ def main(words: list[str]) -> int:
             else next(
                 (
                     red
-                    for tests in {tests for guard in chosen for tests in stages(guard)}
+                    for tests in {tests for guard in chosen for tests in (*stages(guard), *walks)}
                     if (red := first_red(tree, tests))
                 ),
                 None,
@@ -56,7 +58,7 @@ def main(words: list[str]) -> int:
         )
         if red:
             raise SystemExit(f"{red} is red with every guard in its place")
-        missed = [guard.name for guard in chosen if not noticed(tree, guard)]
+        missed = [guard.name for guard in chosen if not noticed(tree, guard, walks)]
     print(f"\n{len(chosen) - len(missed)} of {len(chosen)} guards are held by a test", *missed, sep="\n  missed: ")
     return 1 if missed else 0
 
@@ -72,7 +74,7 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def noticed(tree: Path, guard: Guard) -> bool:
+def noticed(tree: Path, guard: Guard, walks: tuple[tuple[str, ...], ...]) -> bool:
     """Break the guard, say which test went red first, and put it back."""
     path = tree / guard.path
     text = path.read_text()
@@ -82,7 +84,7 @@ def noticed(tree: Path, guard: Guard) -> bool:
         return False
     path.write_text(text.replace(guard.text, guard.broken))
     try:
-        red = next((red for tests in stages(guard) if (red := first_red(tree, tests))), None)
+        red = next((red for tests in (*stages(guard), *walks) if (red := first_red(tree, tests))), None)
     finally:
         path.write_text(text)
     print(f"{guard.name:45} | {red or 'MISSED'} | {time.monotonic() - began:.0f}s", flush=True)
@@ -90,9 +92,9 @@ def noticed(tree: Path, guard: Guard) -> bool:
 
 
 def stages(guard: Guard) -> tuple[tuple[str, ...], ...]:
-    """Return the files to run, those first that are likely to notice; the walks are asked last, for they take long."""
+    """Return the files of examples to run, those first that are likely to notice."""
     units = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/unit").glob("test_agent_*.py")))
-    return (units if guard.tests is AGENT else ("tests/store",)), ("tests/fundamentals",), WALKS
+    return (units if guard.tests is AGENT else ("tests/store",)), ("tests/fundamentals",)
 
 
 def first_red(tree: Path, tests: tuple[str, ...]) -> str | None:

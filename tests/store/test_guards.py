@@ -10,7 +10,7 @@ from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Report
 from ormen.store.loops import LoopStore
 from ormen.task import Port, State, Task
-from tests.store.test_flow import IDS, assign, card, ready, run, submit
+from tests.store.test_flow import IDS, assign, beat, card, ready, run, submit
 
 
 @pytest.fixture
@@ -109,3 +109,31 @@ def test_ports_of_a_seat_outlive_their_engine(deck: LoopStore, agent: AgentStore
     assert deck.sweep([], ["engine-1"]) == 0
     agent.report(Report(IDS[0], "node-1", 1, State.PENDING, Reason(Code.INTERRUPTED, "x"), release=True))
     assert deck.taken_ports(["engine-1"]) == {"engine-1": {}}
+
+
+def test_news_of_a_removed_task_changes_nothing(deck: LoopStore, agent: AgentStore) -> None:
+    """Its tombstone waits for the confirmation alone; a report would put it back among the tasks."""
+    task = run(deck, agent)
+    deck.remove(task, force=True)
+    assert not agent.report(Report(task.id, "node-1", 1, State.COMPLETED, release=True)).accepted
+    assert sum(deck.counts().values()) == 0
+
+
+def test_a_node_that_fell_silent_since_the_look_gets_nothing(deck: LoopStore, agent: AgentStore) -> None:
+    """The age of its heartbeat is read again when a task is given to it."""
+    submit(deck)
+    deck.client.zadd(deck.keys.heartbeats, {"node-1": deck.now_ms() - 4_000})
+    assert assign(deck).code == "NODE"
+
+
+def test_a_heartbeat_for_another_cluster_is_not_heard(deck: LoopStore, agent: AgentStore) -> None:
+    """An agent of another Redis may have the name of one of our nodes."""
+    deck.cluster()
+    assert not agent.heartbeat(beat("i1", "another")).known
+
+
+def test_a_replaced_agents_pass_makes_no_node_ready(deck: LoopStore, agent: AgentStore) -> None:
+    """Only the instance that is the node knows what runs there."""
+    agent.join(card(instance="i2"))
+    agent.synced("node-1", "i1", orphans=[])
+    assert not deck.node("node-1").takes_tasks
