@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from celery import Celery
 from celery.beat import Scheduler
@@ -33,8 +34,20 @@ PLAIN = {"declare": [], "retry": False, "argsrepr": "()", "kwargsrepr": "{}", "i
 """Options of a tick: nothing is declared, described or tried again for what the next tick does anyway."""
 
 
+MOST_WAITING = {messages.TICK_QUEUE: 1_000, messages.CONTROL_QUEUE: 10_000}
+"""How many messages wait for a control worker that is away: the newest. The loops do what the others asked for."""
+
+
 class Metronome(Scheduler):
     """Celery's scheduler in memory, for a schedule that never changes while it runs."""
+
+    def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **options: Any) -> Any:
+        """Send a tick; once a minute drop what nobody has taken, or without a worker the queues would grow for ever."""
+        sent = super().apply_async(entry, producer=producer, advance=advance, **options)
+        if entry.name == "cleanup" and producer is not None:
+            for name, most in MOST_WAITING.items():
+                producer.channel.client.ltrim(name, 0, most - 1)
+        return sent
 
     def schedules_equal(self, *_: object) -> bool:
         """Return True: comparing every entry at each tick was a quarter of an idle beat's work."""

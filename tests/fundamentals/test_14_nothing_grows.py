@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from manager_api import submission
+from manager_api.control.app import Metronome, make_worker_app
 from manager_api.control.loops import Loops
 from ormen.broker import make_app, queue
 from ormen.task import State, Task
@@ -282,3 +283,14 @@ def test_a_container_that_never_ran_is_not_kept(world: World) -> None:
     sailor.engine.change(sailor.engine.find(task.container_name), state="created")  # type: ignore[arg-type]
     sailor.look_at_everything()
     assert sailor.container(task) is None
+
+
+def test_ticks_that_nobody_takes_do_not_pile_up(world: World) -> None:
+    """While the control worker is away beat goes on, and keeps the newest thousand; the loops make up for the rest."""
+    client = world.store.client
+    client.lpush("tick", *["old"] * 1500), client.lpush("control", *["ring"] * 20)
+    beat = Metronome(app=make_worker_app(world.settings))
+    beat.apply_entry(beat.schedule["cleanup"], producer=beat.producer)
+    assert (client.llen("tick"), client.llen("control")) == (1000, 20)
+    assert "manager_api.cleanup" in client.lindex("tick", 0)
+    beat.app.close()
