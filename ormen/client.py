@@ -157,9 +157,9 @@ class Client:
         """Let a node take no new tasks."""
         return self._object("POST", f"/v1/nodes/{segment(name)}/cordon", {"reason": why, "by": by})
 
-    def activate(self, name: str) -> Document:
+    def activate(self, name: str, *, by: str | None = None) -> Document:
         """End a drain or a cordon."""
-        return self._object("POST", f"/v1/nodes/{segment(name)}/activate", {})
+        return self._object("POST", f"/v1/nodes/{segment(name)}/activate", {"by": by})
 
     def label(self, name: str, labels: Mapping[str, str | None]) -> Document:
         """Set labels of a node; None removes one."""

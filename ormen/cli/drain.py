@@ -39,6 +39,8 @@ def drain_node(session: Session, name: str, reason: str | None, *, wait_s: float
         moves.close()
     if session.structured:
         session.document(client.node(name))
+    if not in_time:
+        session.say(render.left(moves.tasks, moves.took, look))
     session.say(render.outcome(name, moves.tasks, moves.took))
     if not in_time:
         ended(TIMED_OUT)

@@ -175,7 +175,7 @@ def cordon(ctx: click.Context, names: tuple[str, ...], reason: str | None) -> No
 @click.pass_context
 def activate(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Take tasks again; uncordon is the same."""
-    _act(ctx, names, lambda client, name: client.activate(name), "takes tasks again")
+    _act(ctx, names, lambda client, name: client.activate(name, by=user()), "takes tasks again")
 
 
 @mast.command(
@@ -215,7 +215,14 @@ def label(ctx: click.Context, name: str, labels: tuple[str, ...]) -> None:
 @click.pass_context
 def forget(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Forget nodes that are lost or have no tasks."""
-    _act(ctx, names, lambda client, name: client.remove_node(name), "is forgotten")
+    speaks: list[bool] = []
+
+    def remove(client: Client, name: str) -> None:
+        speaks.append(client.node(name)["state"] != "lost")
+        client.remove_node(name)
+
+    rejoins = "is forgotten; its agent still runs, and joins again: end it on its host"
+    _act(ctx, names, remove, lambda: rejoins if speaks[-1] else "is forgotten")
 
 
 @mast.command(cls=Command, usage=["[OPTIONS]"])

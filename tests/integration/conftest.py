@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,6 +14,8 @@ from manager_api.app import create_app
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore
 from ormen.store.loops import LoopStore
+from tests.contract.bench import busybox_layer
+from tests.engine import engine_api
 from tests.integration.sailors import Sailor
 
 
@@ -52,3 +55,13 @@ def sailor(settings: Settings) -> Iterator[Sailor]:
     opened = AgentStore.connect(settings, "test-agent")
     yield Sailor(opened).join()
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[str]:
+    """Put an image of busybox alone onto the engine."""
+    client, name = engine_api(), f"ormen-agent-{os.getpid()}"
+    client.import_image_from_data(busybox_layer(), repository=name, tag="1")
+    yield f"{name}:1"
+    client.remove_image(f"{name}:1", force=True)
+    client.close()

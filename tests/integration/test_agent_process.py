@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import threading
@@ -21,22 +20,10 @@ from ormen.reasons import Code
 from ormen.settings import Settings
 from ormen.store.manager import Reply
 from ormen.task import Health, State, Task
-from tests.contract.bench import busybox_layer
-from tests.engine import engine_api
 from tests.integration.nodes import Harbour
 from tests.waiting import wait_until
 
 MIB = 1024**2
-
-
-@pytest.fixture(scope="module")
-def image() -> Iterator[str]:
-    """Put an image of busybox alone onto the engine."""
-    client, name = engine_api(), f"ormen-agent-{os.getpid()}"
-    client.import_image_from_data(busybox_layer(), repository=name, tag="1")
-    yield f"{name}:1"
-    client.remove_image(f"{name}:1", force=True)
-    client.close()
 
 
 @pytest.fixture

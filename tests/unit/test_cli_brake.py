@@ -22,10 +22,10 @@ def test_mast_says_what_is_held_and_how_to_let_go() -> None:
 
 
 def test_mast_asks_for_no_brake_while_none_holds() -> None:
-    """One request suffices for a fleet that is well."""
+    """A fleet that is well is asked for nothing more."""
     with deck({"GET /v1/nodes": {"items": [node("node-1")], "next": None}}) as stub:
         ormen("mast", at=stub.address)
-    assert [seen.path for seen in stub.seen] == ["/v1/nodes"]
+    assert "/v1/brake" not in [seen.path for seen in stub.seen]
 
 
 def test_status_names_the_node_that_a_task_waits_for() -> None:

@@ -136,6 +136,14 @@ def test_draining_shows_each_move() -> None:
     golden("drain", drain.progress([UP, moving, TRAIN], {UP["id"]: 1.9}, STILL, left_s=552))
 
 
+def test_what_a_drain_could_not_move_says_why() -> None:
+    """When the time is over, each task that is left has its line: what it waits for, or that it still starts."""
+    said = drain.left([UP, TRAIN, {**UP, "id": "2", "name": "slow"}], {UP["id"]: 1.9}, Look(None, False, False, 0.0))
+    why = "needs 4 GiB of memory; the most free is 1.5 GiB, on node-1"
+    assert said.split("\n")[0].endswith(f"train: no room elsewhere: {why}")
+    assert [line.split()[1] for line in said.split("\n")] == ["train:", "slow:"]
+
+
 def test_refusals_are_drawn_as_in_the_sketches() -> None:
     """Sentence and code, the matches, the remedy of the command line rather than the API's."""
     near = {"detail": 'no task "wbe"', "code": "TASK_NOT_FOUND", "hint": "did you mean web, web-2 or webhook?"}

@@ -46,6 +46,17 @@ def _line(task: Record, took_s: float | None) -> tuple[str, str, str]:
     return "✓", f"runs on {task['node']}", format_duration(took_s)
 
 
+def left(tasks: Sequence[Record], took: Mapping[str, float], look: Look) -> str:
+    """Return for each task that has not moved where it stands and why."""
+    lines: list[str] = []
+    for task in tasks:
+        if str(task["id"]) not in took:
+            sign, text, _ = _line(task, None)
+            first = f"  {symbol(sign, look)} {clean(task['name'])}: "
+            lines += wrap(text, look.width, first=first, rest="    ")
+    return "\n".join(lines)
+
+
 def outcome(name: str, tasks: Sequence[Record], took: Mapping[str, float]) -> str:
     """Return the last line: what has moved, and how to undo."""
     if not tasks:
