@@ -141,9 +141,9 @@ class Client:
         """Return every node, node-2 before node-10."""
         return list(self._pages("/v1/nodes", {}))
 
-    def strangers(self) -> list[Document]:
-        """Return the agents of another cluster that call at this one's Redis."""
-        return list(self._object("GET", "/v1/nodes").get("strangers", []))
+    def fleet(self) -> Document:
+        """Return every node (``items``), and the agents of another cluster that call at this Redis (``strangers``)."""
+        return self._object("GET", "/v1/nodes")
 
     def node(self, name: str) -> Document:
         """Return one node."""

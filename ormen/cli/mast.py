@@ -49,8 +49,8 @@ def mast(ctx: click.Context) -> None:
         return
     session = session_of(ctx)
     client = session.client()
-    found = client.nodes()
-    strangers = say_strangers(session, client)
+    fleet = client.fleet()
+    found, strangers = fleet["items"], say_strangers(session, fleet)
     if print_nodes(session, found):
         return
     look = session.look()
@@ -61,9 +61,9 @@ def mast(ctx: click.Context) -> None:
         session.say("No nodes. Start an agent on a host with: ormen sailor --redis-url URL")
 
 
-def say_strangers(session: Session, client: Client) -> bool:
+def say_strangers(session: Session, fleet: Document) -> bool:
     """Say on stderr whose agents call here though they have joined another cluster; return whether there are any."""
-    names = [clean(stranger["name"]) for stranger in client.strangers()]
+    names = [clean(stranger["name"]) for stranger in fleet.get("strangers") or ()]
     if names:
         session.say(strange(names))
     return bool(names)

@@ -104,7 +104,7 @@ def _list(session: Session, chosen: Selection, *, every: bool) -> None:
         from ormen.cli.mast import say_strangers
 
         # An emptied Redis shows nothing at all: whoever looks for the tasks must learn why.
-        say_strangers(session, chosen.client)
+        say_strangers(session, chosen.client.fleet())
     if len(found) > len(shown):
         session.say(render.summary(shown, shown=MOST_ROWS))
 
