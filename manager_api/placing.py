@@ -61,6 +61,7 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
     rings: dict[str, list[str]] = {}
     refusals: dict[str, Refusal] = {}
     names = {task.id: task.name for task in tasks}
+    attempts = {task.id: task.attempt for task in tasks}
     open_tasks = [task for task in tasks if task.state is State.PENDING and task.wanted is Wanted.RUNNING]
     for _ in range(ROUNDS):
         if not open_tasks:
@@ -76,8 +77,13 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
         open_tasks = _lost_races(open_tasks, done)
     for task_id, refusal in refusals.items():
         silent = refusal.reason.code in (Code.NODE_SUSPECT, Code.NODE_LOST)
-        wait_ms = LOOK_SOON_MS if silent else LOOK_AGAIN_MS
-        store.defer(task_id, reason=refusal.reason, could_fit=refusal.could_fit, wait_ms=wait_ms)
+        store.defer(
+            task_id,
+            attempt=attempts[task_id],
+            reason=refusal.reason,
+            could_fit=refusal.could_fit,
+            wait_ms=LOOK_SOON_MS if silent else LOOK_AGAIN_MS,
+        )
     return Placed(rings, refusals)
 
 

@@ -93,6 +93,8 @@ GUARDS = (
     lua("prune: not what was started again", "prune", "if at and tonumber(at) <= tonumber(A.before) then", "if true then"),
     lua("sweep: no ports of a seat", "sweep", " and not held(engine)", ""),
     lua("wait: only what waits", "wait", "if t.state ~= 'pending' or t.wanted ~= 'running' then", "if not t.state then"),
+    lua("wait: no late look", "wait", "if t.attempt ~= A.attempt then return 0 end", ""),
+    lua("show: no late judge", "show", "if A.heard and", "if false and"),
     agent("owns: the cluster", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.node, container.task) == (self.node, task_id)"),
     agent("owns: the node", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.cluster, container.task) == (self.cluster, task_id)"),
     agent("owns: the task", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.cluster, container.node) == (self.cluster, self.node)"),

@@ -182,7 +182,9 @@ class Loops:
             return 0
         reason = node.state_reason
         if node.shown != "suspect":
-            self.store.show(node.name, "suspect", text=reason.sentence if reason else "")
+            silent = reason is not None and reason.code is Code.NODE_SUSPECT
+            text = reason.sentence if reason else ""
+            self.store.show(node.name, "suspect", text=text, heard_ms=node.heartbeat_ms if silent else None)
         if reason is None or reason.code is Code.NODE_SUSPECT or self.store.troubled_for_ms(node.name) <= USELESS_MS:
             return 0
         text = f"{node.name} is of no use: {reason.sentence}"

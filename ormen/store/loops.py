@@ -103,15 +103,13 @@ class LoopStore(ManagerStore):
         return self.now_ms() - int(since) if since else 0
 
     @answering
-    def show(self, node: str, state: str, *, text: str) -> bool:
-        """Tell once, as an event, that a node's derived state is now `state`; return whether it was news."""
-        key = self.keys.node(node)
-        if (self.client.hget(key, "shown") or "ready") == state:
-            return False
-        self.client.hset(key, "shown", state)
-        fields = dict.fromkeys(("task", "name", "attempt", "from", "to", "code"), "")
-        self.client.xadd(self.keys.events, {"type": f"node.{state}", **fields, "node": node, "text": text})
-        return True
+    def show(self, node: str, state: str, *, text: str, heard_ms: int | None = None) -> bool:
+        """Tell once, as an event, that a node's derived state is now `state`; return whether it was news.
+
+        Where silence is the cause, `heard_ms` is the heartbeat that was judged: one that came since refuses it.
+        """
+        heard = {} if heard_ms is None else {"heard": str(heard_ms)}
+        return bool(self.run("show", node=node, state=state, text=text, **heard))
 
     @answering
     def node_task_ids(self, node: str) -> list[str]:

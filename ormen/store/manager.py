@@ -191,10 +191,21 @@ class ManagerStore(TaskReader, LossStore, Keeper):
         return int(self.client.incrby(self.keys.turn, amount)) - amount
 
     @answering
-    def defer(self, task_id: str, *, reason: Reason, could_fit: str, wait_ms: int) -> bool:
-        """Note why a pending task fits nowhere and when it is looked at again; return whether the reason is new."""
+    def defer(self, task_id: str, *, attempt: int, reason: Reason, could_fit: str, wait_ms: int) -> bool:
+        """Note why a pending task fits nowhere and when it is looked at again; return whether the reason is new.
+
+        `attempt` is the record's as it was looked at: where another has been made since, nothing is noted.
+        """
         return bool(
-            self.run("wait", id=task_id, code=reason.code.value, text=reason.sentence, fit=could_fit, wait=str(wait_ms))
+            self.run(
+                "wait",
+                id=task_id,
+                attempt=str(attempt),
+                code=reason.code.value,
+                text=reason.sentence,
+                fit=could_fit,
+                wait=str(wait_ms),
+            )
         )
 
     @answering

@@ -33,6 +33,7 @@ VERBS = (
     "remove",
     "report",
     "restart",
+    "show",
     "stall",
     "stop",
     "sweep",

@@ -214,8 +214,9 @@ class Store(RuleBasedStateMachine):
     def defer(self, task: str) -> None:
         """Note why a task waits."""
         reason = Reason(Code.FIT_CPU, "No room.")
-        self.deck.defer(task, reason=reason, could_fit="later", wait_ms=5000)
         record = self.record(task)
+        attempt = int(record.get("attempt", 0))
+        self.deck.defer(task, attempt=attempt, reason=reason, could_fit="later", wait_ms=5000)
         self.same = (record.get("state"), record.get("wanted")) != ("pending", "running")
 
     # What agents tell.

@@ -137,3 +137,31 @@ def test_a_replaced_agents_pass_makes_no_node_ready(deck: LoopStore, agent: Agen
     agent.join(card(instance="i2"))
     agent.synced("node-1", "i1", orphans=[])
     assert not deck.node("node-1").takes_tasks
+
+
+def test_a_record_whose_spec_has_gone_is_gone(deck: LoopStore) -> None:
+    """A reader that was overtaken by the end of a tombstone finds no task, rather than one without a spec."""
+    submit(deck)
+    deck.client.delete(deck.keys.spec("spec-1"))
+    assert deck.read([IDS[0]]) == {IDS[0]: None}
+
+
+def test_a_late_look_shortens_no_back_off(deck: LoopStore, agent: AgentStore) -> None:
+    """A scheduler that was frozen while the task ran and crashed changes neither its reason nor its pause."""
+    task = run(deck, agent)
+    crash = Report(task.id, "node-1", 1, State.PENDING, Reason(Code.EXIT, "x"), delay_ms=60_000, delays=7)
+    agent.report(crash)
+    before = task_of(deck)
+    assert not deck.defer(task.id, attempt=0, reason=Reason(Code.FIT_CPU, "y"), could_fit="later", wait_ms=5000)
+    assert task_of(deck) == before
+
+
+def test_a_late_judge_calls_no_node_suspect(deck: LoopStore, agent: AgentStore) -> None:
+    """A silence that was seen before the judge was frozen, and is over, is not told; one that lasts is told once."""
+    silence(deck)
+    heard = deck.node("node-1").heartbeat_ms
+    assert deck.show("node-1", "suspect", text="Silent.", heard_ms=heard)
+    assert not deck.show("node-1", "suspect", text="Silent.", heard_ms=heard)
+    ready(agent)
+    assert not deck.show("node-1", "suspect", text="Silent.", heard_ms=heard)
+    assert [event.type for event in deck.events(node="node-1")].count("node.suspect") == 1

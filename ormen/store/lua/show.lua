@@ -1,0 +1,10 @@
+-- A node's derived state is told once, as an event.
+-- ARGV: node, state, text; heard = the heartbeat that was judged, as the judge read it, absent when silence is not why.
+-- Replies: 1 when it was news.
+-- Race closed: a judge that was held up between looking and telling; a node that has been heard since is not silent.
+local key = P .. 'node:' .. A.node
+if not view(A.node) or (redis.call('HGET', key, 'shown') or 'ready') == A.state then return 0 end
+if A.heard and tonumber(redis.call('ZSCORE', P .. 'nodes:heartbeats', A.node) or 0) > tonumber(A.heard) then return 0 end
+redis.call('HSET', key, 'shown', A.state)
+emit('node.' .. A.state, { node = A.node, text = A.text })
+return 1
