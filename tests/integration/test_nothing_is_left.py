@@ -71,6 +71,7 @@ def test_what_ends_on_a_real_engine_leaves_what_is_kept(harbour: Harbour) -> Non
     harbour.until(again, State.COMPLETED, attempt=2)
     stopped, removed = harbour.run("stopped", stop_grace="1s"), harbour.run("removed")
     runs = harbour.run("runs")
+    assert len(containers(harbour)) == 6
     submission.stop(harbour.deck, stopped)
     harbour.until(stopped, State.COMPLETED)
     submission.remove(harbour.deck, removed, force=True)
