@@ -63,6 +63,7 @@ class TaskDocument(ma.Schema):
     exit_code = whole(null=True)
     reason = fields.Nested(ReasonDocument, required=True, allow_none=True)
     detail = text("what is under way", null=True)
+    paused_at = moment("since when somebody has its container paused, so that it runs no code")
     could_fit = fields.String(
         required=True,
         allow_none=True,

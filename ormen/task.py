@@ -123,7 +123,7 @@ class Task:
     `restart` is the attempt that is to be ended and followed by another, `restart_code` why. `could_fit` says of a
     task that waits for room whether any known node could ever hold it: ``later`` or ``never``. `avoid` maps a node
     to the time until which another is preferred. `node` of a pending task is the one of its last attempt.
-    `revision` grows with every write.
+    `paused_ms` is when the container was seen paused by somebody. `revision` grows with every write.
     """
 
     id: str
@@ -145,6 +145,7 @@ class Task:
     started_ms: int | None = None
     ended_ms: int | None = None
     healthy_ms: int | None = None
+    paused_ms: int | None = None
     ports: tuple[Port, ...] = ()
     address: str | None = None
     placement: Mapping[str, Any] | None = None
@@ -178,6 +179,7 @@ class Task:
             "exit_code": self.exit_code,
             "reason": self.reason.to_json() if self.reason else None,
             "detail": self.detail,
+            "paused_at": rfc3339(self.paused_ms),
             "could_fit": self.could_fit,
             "next_try_at": rfc3339(self.next_try_ms),
             "created_at": rfc3339(self.created_ms),

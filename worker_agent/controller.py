@@ -18,6 +18,7 @@ from threading import Lock
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Reason
 from ormen.schema import resolve
+from ormen.store.agent import Remark
 from ormen.task import PLACED, State, Task, Wanted
 from worker_agent.duties import Duty, duty_of, is_done
 from worker_agent.ending import Ender
@@ -192,7 +193,25 @@ class Controller:
         if container.id != task.container_id:
             outcome = self._station.store.adopt(task, label=container.attempt, container_id=container.id)
             return Step("adopted", outcome.task or task, container, again=not outcome.accepted)
+        if container.paused is not (task.paused_ms is not None):
+            return self._tell_pause(task, container)
         return Step("running", task, container)
+
+    def _tell_pause(self, task: Task, container: Container) -> Step:
+        """Tell that somebody has paused the container, or let it go on: neither is ours to undo."""
+        node, name = self._station.node, task.container_name
+        paused = f"by somebody on {node}: it runs no code until there: docker unpause {name}"
+        self._station.store.note(
+            Remark(
+                task=task.id,
+                node=node,
+                attempt=task.attempt,
+                event="task.paused" if container.paused else "task.unpaused",
+                sentence=paused if container.paused else f"by somebody on {node}: it runs on",
+                paused=container.paused,
+            )
+        )
+        return Step(container.state, self._station.store.read([task.id])[task.id] or task, container)
 
     def _grace(self, task: Task) -> float | None:
         """Return the task's own grace where a user's wish ends it; None where a newer attempt has replaced it."""
@@ -233,7 +252,9 @@ class Controller:
                 starting = duty is Duty.START and task.state is State.SCHEDULED
                 state = container.state if container else None
                 self._known[task.id] = Known(container.id if container else None, state, starting)
-            if step.again:
+            # A container that was adopted may be paused, which is still to be told.
+            untold = duty is Duty.RUN and container is not None and not is_done(task, self._station.node, container)
+            if step.again or untold:
                 self._unsettled.add(task.id)
             else:
                 self._unsettled.discard(task.id)

@@ -105,6 +105,16 @@ class FakeEngine:
             self.tell(found, "kill", signal=signal)
             self._end(found, 128 + signal)
 
+    def pause(self, word: str) -> None:
+        """Let somebody freeze its processes."""
+        with self.lock:
+            self.tell(self.change(self._must_run(word), state="paused"), "pause")
+
+    def unpause(self, word: str) -> None:
+        """Let somebody wake them again."""
+        with self.lock:
+            self.tell(self.change(self._must_run(word), state="running"), "unpause")
+
     def oom(self, word: str) -> None:
         """Let the kernel kill a running container for want of memory."""
         with self.lock:

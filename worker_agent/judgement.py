@@ -201,13 +201,20 @@ def _again(task: Task, end: End, again: Again, rng: random.Random) -> Report:
     pause = pause_s(delays, rng)
     return replace(
         _ended(task, end, State.PENDING),
-        reason=again.reason,
+        reason=_paused(again.reason, pause, task.attempt + 1),
         release=again.leaves,
         avoid_ms=AVOID_MS if again.leaves else 0,
         delay_ms=round(pause * 1000),
         delays=delays + 1,
         spends=again.reason.code in SPENDS,
     )
+
+
+def _paused(reason: Reason, pause: float, attempt: int) -> Reason:
+    """Return the reason with the pause that follows, so that a crash loop is seen for what it is."""
+    if not pause:
+        return reason
+    return Reason(reason.code, f"{reason.sentence.rstrip('.')}; attempt {attempt} follows a pause of {span(pause)}.")
 
 
 def _last(task: Task, end: End, target: State, *, reason: Reason | None, sentence: str = "") -> Report:

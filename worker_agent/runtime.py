@@ -140,6 +140,11 @@ class Container:
         return self.state in ("running", "paused", "restarting")
 
     @property
+    def paused(self) -> bool:
+        """Return whether somebody has frozen its processes: they live and run no code."""
+        return self.state == "paused"
+
+    @property
     def ended(self) -> bool:
         """Return whether it ran and runs no more."""
         return self.state in ("exited", "dead")

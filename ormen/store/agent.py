@@ -169,7 +169,9 @@ class AgentStore(RedisStore):
             fields["health"] = remark.health.value
         if remark.container_id is not None:
             fields["cid"] = remark.container_id
-        unset = ["detail"] if remark.detail == "" else []
+        if remark.paused:
+            fields["paused"] = "now"
+        unset = [field for field, gone in (("detail", remark.detail == ""), ("paused", remark.paused is False)) if gone]
         return bool(
             self.run(
                 "note",

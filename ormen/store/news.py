@@ -133,7 +133,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something worth knowing of an attempt that is no transition; None leaves a field as it is."""
+    """Something worth knowing of an attempt that is no transition; None leaves a field as it is.
+
+    `paused` says that somebody has paused its container, or let it go on.
+    """
 
     task: str
     node: str
@@ -144,3 +147,4 @@ class Remark:
     detail: str | None = None
     health: Health | None = None
     container_id: str | None = None
+    paused: bool | None = None

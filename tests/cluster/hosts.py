@@ -88,7 +88,9 @@ class Host:
             machine.clear(place)
         with contextlib.suppress(OSError):
             RUN.rmdir()
-        wait_until(lambda: self.port not in psutil.net_if_addrs(), what=f"for {self.name}'s cable to go")
+        # The kernel takes namespaces away one after the other, those of its containers first.
+        gone = f"for {self.name}'s cable to go"
+        wait_until(lambda: self.port not in psutil.net_if_addrs(), timeout_s=60, what=gone)
 
     # Its cable
 
@@ -172,7 +174,7 @@ class Host:
                 self.inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=tether()
             )
         try:
-            wait_until(lambda: machine.why_silent(self.socket) is None, timeout_s=30, what=f"for {self.name}'s engine")
+            wait_until(lambda: machine.why_silent(self.socket) is None, timeout_s=120, what=f"for {self.name}'s engine")
         except AssertionError as vain:
             raise AssertionError(f"{vain}: {(self.folder / 'dockerd.log').read_text()[-2000:]}") from None
 

@@ -218,6 +218,46 @@ def test_a_removed_container_is_interrupted(bench: AgentBench) -> None:
     assert (found.state, code_of(bench, task.id), found.tries) == (State.PENDING, Code.INTERRUPTED, 0)
 
 
+def test_a_pause_by_another_hand_is_told_and_left(bench: AgentBench) -> None:
+    """A container that somebody paused stays the task's; the record and one event say so, also of its going on."""
+    task = bench.running()
+    bench.runtime.pause(task.container_name)
+    bench.hear()
+    bench.sync()
+    paused = bench.task(task.id)
+    assert (paused.state, paused.paused_ms is not None, paused.container_id) == (State.RUNNING, True, task.container_id)
+    bench.runtime.unpause(task.container_name)
+    bench.hear()
+    bench.sync()
+    assert bench.task(task.id).paused_ms is None
+    assert events_of(bench, task)[-2:] == ["task.paused", "task.unpaused"]
+
+
+def test_a_pause_while_no_agent_looked_is_told_by_the_next(bench: AgentBench) -> None:
+    """A successor finds what was paused and what goes on again, and tells each once."""
+    task = bench.running()
+    for act, told in ((bench.runtime.pause, True), (bench.runtime.unpause, False)):
+        act(task.container_name)
+        for instance in ("i2", "i3"):
+            bench.agent = bench.new_agent(f"{instance} {told}")
+            bench.agent.lanes.drain()
+            assert (bench.task(task.id).paused_ms is not None) is told
+    assert events_of(bench, task)[-2:] == ["task.paused", "task.unpaused"]
+
+
+def test_a_paused_container_that_is_adopted_is_told(bench: AgentBench) -> None:
+    """An agent that died before its report takes a paused container over, and says that it is paused."""
+    task = bench.running()
+    bench.runtime.pause(task.container_name)
+    bench.hear()
+    bench.lose(task)
+    bench.assign(task.id)
+    bench.work()
+    bench.sync()
+    found = bench.task(task.id)
+    assert (found.state, found.attempt, found.paused_ms is not None) == (State.RUNNING, 2, True)
+
+
 def test_a_restart_ends_the_attempt_and_keeps_the_seat(bench: AgentBench) -> None:
     """A restart that was asked stops this attempt; the task is pending and keeps its place here."""
     task = bench.running()

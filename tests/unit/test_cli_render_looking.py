@@ -96,6 +96,22 @@ def test_attempts_that_never_started_are_no_restarts() -> None:
     assert "restart " not in tasks.detail({**API, "restarts": 0}, [], eyes(80)).replace("restart    on-failure\n", "")
 
 
+def test_a_pause_by_another_hand_is_shown_with_its_remedy() -> None:
+    """A task whose container somebody paused is running, and the list says since when and how it goes on."""
+    text = " ".join(tasks.status([{**UP, "paused_at": "2026-11-21T10:01:00.000Z"}], eyes(120)).split())
+    assert f"10:01:00: it runs no code until, on {UP['node']}: docker unpause {UP['container_name']}" in text
+    assert "Paused by somebody" in text
+
+
+def test_the_next_try_of_a_crash_loop_is_shown() -> None:
+    """A task in a back-off says when its next attempt follows; one that waits for room has no such time."""
+    reason = {"code": "EXIT", "sentence": "Exited with code 1; attempt 4 follows a pause of 2.1s."}
+    due = {"state": "pending", "reason": reason, "next_try_at": "2026-11-21T23:59:58.000Z", "could_fit": None}
+    loop = task("loop", "acme/loop:1", **due)
+    assert "a pause of 2.1s. Next try at 23:59:58." in " ".join(tasks.status([loop], eyes(120)).split())
+    assert "Next try" not in tasks.status([{**loop, "could_fit": "later"}], eyes(120))
+
+
 @pytest.mark.parametrize("width", [50, 64, 80, 100, 120])
 def test_no_line_of_a_list_exceeds_the_terminal(width: int) -> None:
     """Columns leave and sentences wrap until everything fits."""

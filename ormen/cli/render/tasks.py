@@ -54,7 +54,7 @@ def status(tasks: Sequence[Record], look: Look, *, wide: bool = False, held: Col
     if wide:
         # What was asked for stays, even where the terminal then breaks the line.
         columns = [Column(c.title, c.right, c.coloured, c.dim, shrink=c.shrink) for c in columns]
-    return table(columns, [Row(_cells(task, look), remark(task, held)) for task in tasks], look)
+    return table(columns, [Row(_cells(task, look), remark(task, look, held)) for task in tasks], look)
 
 
 def _cells(task: Record, look: Look) -> dict[str, str]:
@@ -109,7 +109,7 @@ def bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def remark(task: Record, held: Collection[str] = frozenset()) -> str:
+def remark(task: Record, look: Look, held: Collection[str] = frozenset()) -> str:
     """Return the sentence under a row: empty when all is as wanted."""
     state, reason = task["state"], task.get("reason") or {}
     sentence, detail = clean(reason.get("sentence") or ""), clean(task.get("detail") or "")
@@ -119,11 +119,27 @@ def remark(task: Record, held: Collection[str] = frozenset()) -> str:
         return f"Waits for {clean(task['node'])}, which fell silent together with others."
     if state == "scheduled":
         return capital(detail)
+    if state == "running" and task.get("paused_at"):
+        return _paused(task, look)
     if state == "running":
         return capital(sentence or detail) if task.get("health") == "failing" else ""
     if state == "completed":
         return capital(sentence) if reason.get("code") == "STOPPED_UNSEEN" else ""
-    return capital(sentence or detail)
+    return capital(f"{sentence or detail}{_due(task, look)}")
+
+
+def _paused(task: Record, look: Look) -> str:
+    name, node = clean(task.get("container_name") or DASH), clean(task.get("node") or DASH)
+    since = clock(task["paused_at"], look)
+    return f"Paused by somebody since {since}: it runs no code until, on {node}: docker unpause {name}"
+
+
+def _due(task: Record, look: Look) -> str:
+    """Return when the next attempt of a pending task follows, if that is not when room is found."""
+    due = epoch(task.get("next_try_at"))
+    if task["state"] != "pending" or task.get("could_fit") or due is None or due <= look.now:
+        return ""
+    return f" Next try at {clock(task['next_try_at'], look)}."
 
 
 def summary(tasks: Sequence[Record], *, shown: int | None = None) -> str:
@@ -159,7 +175,7 @@ def _headline(task: Record, look: Look, held: Collection[str]) -> list[str]:
     if task.get("health"):
         text += f", {health[str(task['health'])]}"
     head = paint(name, "bold", look) + " " * max(9 - len(name), 2) + text
-    said = remark(task, held)
+    said = remark(task, look, held)
     return [head, *(wrap(said, look.width, first=" " * 9, rest=" " * 9) if said else [])]
 
 

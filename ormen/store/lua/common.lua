@@ -114,7 +114,7 @@ local function close(t, code, text, log)
   past[#past + 1] = { t.attempt, t.node, t.cid or '', t.assigned, t.started or '', int(NOW), t.exit or '', code or '', text or '', log or '[]' }
   while #past > 10 do table.remove(past, 1) end
   set(t, { attempts = cjson.encode(past), ended = int(NOW) })
-  unset(t, 'assigned', 'health', 'healthy', 'detail', 'restart', 'restart_code')
+  unset(t, 'assigned', 'health', 'healthy', 'paused', 'detail', 'restart', 'restart_code')
 end
 
 -- A task that ends gives its name free and stays findable by it.
