@@ -18,9 +18,10 @@ def living_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
 
 @pytest.fixture
 def deck(living_bed: Bed) -> Iterator[Bed]:
-    """The deck without any task and with both hosts ready, before the test and after it."""
+    """The deck without any task, all its parts whole and both hosts ready, before the test and after it."""
     living_bed.settle()
     yield living_bed
+    living_bed.heal()
     living_bed.settle()
 
 

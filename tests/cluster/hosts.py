@@ -47,6 +47,8 @@ class Host:
         self.name = name
         self.folder = folder
         self.disk_mb = disk_mb
+        self.live_restore = False
+        """Whether the next engine lets its containers live when it ends, as `live-restore` has it."""
         self.run = RUN / name
         self.netns = f"{RUN.name}-{name}"
         self.port = f"orm{os.getpid()}-{number}"
@@ -164,7 +166,8 @@ class Host:
         """Start the engine on the data it had, and return once it answers."""
         self.run.mkdir(parents=True, exist_ok=True)
         # Its id is made from this key; by default all engines of one machine share the key, and so the id.
-        (self.folder / "daemon.json").write_text(json.dumps({"deprecated-key-path": str(self.folder / "key.json")}))
+        settings = {"deprecated-key-path": str(self.folder / "key.json"), "live-restore": self.live_restore}
+        (self.folder / "daemon.json").write_text(json.dumps(settings))
         command = ["dockerd", "--data-root", self.folder / "data", "--exec-root", self.run / "exec"]
         command += ["--pidfile", self.run / "pid", "--host", self.socket, "--containerd-namespace", self.netns]
         command += ["--containerd-plugins-namespace", f"{self.netns}-plugins", "--log-level", "warn"]
