@@ -1,4 +1,4 @@
-"""Waking for what falls due between two ticks: each pause of a task ends at its time, not at the next scan.
+"""Waking for what falls due between two ticks: the end of a task's pause, or of the patience with a silent node.
 
 The times are kept in this process only. Should it die, the scan of the next second finds what is due.
 """
@@ -16,10 +16,10 @@ log = logging.getLogger("ormen.control")
 
 
 class Alarm:
-    """The tasks that are to be looked at again, each at its time. Safe to use from any thread.
+    """The tasks (or nodes) that are to be looked at again, each at its time. Safe to use from any thread.
 
-    `wake` is given the ids that have fallen due, and may set the alarm anew. With `threads` it is called by a thread
-    that is made at the first time that is set, so that a cluster without pauses has none; without, by `step` alone.
+    `wake` is given the ids (names) that have fallen due, and may set the alarm anew. With `threads` it is called by a
+    thread that is made at the first time that is set, so that a quiet cluster has none; without, by `step` alone.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class Alarm:
         self._dues: dict[str, float] = {}
         self._changed = threading.Condition()
 
-    def set(self, task_id: str, delay_s: float) -> None:
-        """Have a task looked at in `delay_s`, whatever was set for it before."""
+    def set(self, key: str, delay_s: float) -> None:
+        """Have a task or node looked at in `delay_s`, whatever was set for it before."""
         with self._changed:
-            self._dues[task_id] = self._clock() + delay_s
+            self._dues[key] = self._clock() + delay_s
             self._changed.notify()
             if self._threaded:
                 self._threaded = False
@@ -48,9 +48,9 @@ class Alarm:
         """Wake for what is due."""
         with self._changed:
             now = self._clock()
-            due = [task_id for task_id, at in self._dues.items() if at <= now]
-            for task_id in due:
-                del self._dues[task_id]
+            due = [key for key, at in self._dues.items() if at <= now]
+            for key in due:
+                del self._dues[key]
         if due:
             self._wake(due)
 

@@ -15,6 +15,7 @@ from ormen.node import Node, NodeState
 from ormen.reasons import WAITS_FOR_ROOM, Code
 from ormen.schema import resolve
 from ormen.settings import Settings
+from ormen.store.fleet import interval_ms
 from ormen.store.loops import LoopStore, Turn
 from ormen.store.losses import USELESS_MS
 from ormen.task import State, Task, Wanted
@@ -36,18 +37,25 @@ SLOW_S = 1.0
 GATHER_MS = 10_000
 """How long after the loops began to watch a task that went down with the cluster waits for its own node."""
 
+VIGIL_MARGIN_S = 0.01
+"""How long after its limit a silent node is judged: Redis counts whole milliseconds, and more than the limit."""
+
 OVERDUE_PROBES = 3
 """After how many intervals without a report of a check its task is looked into."""
 
 
 class Loops:
-    """The loops of one control worker. With `threads`, its alarm rings by itself; without, at `alarm.step`."""
+    """The loops of one control worker. With `threads`, its alarms ring by themselves; without, at their `step`.
+
+    `alarm` wakes for tasks whose pause is over, `vigil` for silent nodes that are lost now.
+    """
 
     def __init__(self, store: LoopStore, ringer: Ringer, settings: Settings, *, threads: bool = False) -> None:
         self.store = store
         self.ringer = ringer
         self.settings = settings
         self.alarm = Alarm(self.hear, threads=threads)
+        self.vigil = Alarm(self.look_at, threads=threads)
 
     def liveness(self) -> None:
         """Tell which nodes have fallen silent, and take the tasks of those that are lost or long useless.
@@ -64,11 +72,20 @@ class Loops:
         moved += self._heed_brake(turn, [node for node in nodes if node.held])
         if any(node.state is NodeState.LOST and not node.declared_lost for node in nodes) and self.store.braked():
             log.warning("brake: %s", self.store.brake().sentence(now_ms=turn.now_ms))
+        self._keep_vigil(nodes)
         self.store.done("liveness", now_ms=turn.now_ms)
         if moved:
             self.place(())
         else:
             self._place_due(turn.now_ms)
+
+    def look_at(self, names: Sequence[str]) -> None:
+        """Judge silent nodes between two ticks, as liveness does; not if it could not watch them until now."""
+        asked = time.monotonic()
+        if not self.store.watched_for_ms() or time.monotonic() - asked > SLOW_S:
+            return
+        if sum(self._judge(node) for node in self.store.nodes() if node.name in names and not node.held):
+            self.place(())
 
     def reschedule(self) -> None:
         """Place what is due, ring again for starts of which nothing is heard, and move those that stall."""
@@ -189,6 +206,14 @@ class Loops:
             return 0
         text = f"{node.name} is of no use: {reason.sentence}"
         return self.store.lose(node.name, silent_s=0, code=reason.code, text=text, useless_ms=USELESS_MS)
+
+    def _keep_vigil(self, nodes: Sequence[Node]) -> None:
+        """Have each silent node judged in the moment in which it is lost, not at the first tick after that."""
+        lost_s = interval_ms(len(nodes)) * self.settings.lost_intervals / 1000
+        for node in nodes:
+            left_s = lost_s - (node.silent_s or 0)
+            if node.state is NodeState.SUSPECT and 0 <= left_s <= INTERVALS_MS["liveness"] / 1000:
+                self.vigil.set(node.name, left_s + VIGIL_MARGIN_S)
 
     def _lose(self, node: Node) -> int:
         gone = "its agent went down" if node.silent_s is None else f"silent for {node.silent_s:.1f}s"

@@ -7,6 +7,7 @@ from manager_api.placing import place_tasks
 from ormen.reasons import Code
 from ormen.task import State
 from tests.fundamentals.world import World
+from tests.waiting import wait_until
 
 
 def test_a_second_tick_within_the_interval_returns_at_once(world: World) -> None:
@@ -80,3 +81,31 @@ def test_a_start_that_stalls_goes_elsewhere(world: World) -> None:
     assert moved.fence == ("node-2", 2)
     assert moved.attempts[0].reason is not None
     assert moved.attempts[0].reason.code is Code.START_STALLED
+
+
+def test_a_silent_node_is_judged_when_its_time_is_over(world: World) -> None:
+    """Not at the first tick after that, which may be a second late."""
+    world.sailor("node-1")
+    task = world.run()
+    world.silence("node-1", seconds=29.8)
+    world.loops.liveness()
+    assert world.now(task).state is State.RUNNING
+
+    def is_lost() -> bool:
+        world.loops.vigil.step()
+        return world.now(task).state is State.PENDING
+
+    wait_until(is_lost, timeout_s=5)
+
+
+def test_between_two_ticks_nobody_is_judged_by_a_gap(world: World) -> None:
+    """Who wakes late, because it was frozen itself, must not take its own silence for that of the nodes."""
+    world.sailor("node-1")
+    task = world.run()
+    world.silence("node-1")
+    world.store.client.hset(world.store.keys.loops, "liveness:began", world.store.now_ms() - 5000)
+    world.loops.look_at(["node-1"])
+    assert world.now(task).state is State.RUNNING
+    world.silence("node-1")
+    world.loops.look_at(["node-1"])
+    assert world.now(task).state is State.PENDING

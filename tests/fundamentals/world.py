@@ -182,10 +182,10 @@ class World:
         """The types of a task's events, in order."""
         return [event.type.removeprefix("task.") for event in self.store.events(task=task.id)]
 
-    def silence(self, node: str, *, seconds: int = 60) -> None:
+    def silence(self, node: str, *, seconds: float = 60) -> None:
         """Let a node have been silent for so long, while liveness watched all the time."""
         now = self.store.now_ms()
-        self.store.client.zadd(self.store.keys.heartbeats, {node: now - seconds * 1000})
+        self.store.client.zadd(self.store.keys.heartbeats, {node: now - round(seconds * 1000)})
         self.store.client.hset(self.store.keys.loops, mapping={"since": 1, "liveness:began": now - 900})
 
     def wait_over(self, task: Task) -> None:
