@@ -181,6 +181,16 @@ class Agent:
         self.station.inventory.save()
         self.requests.close()
         self.lanes.close()
+        self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """Tell the deck that this end is no loss: whoever is this node next is waited for."""
+        if self.controller.going_down or self.controller.frozen:
+            return
+        try:
+            self.station.store.pause(self.station.node, self.station.instance)
+        except StoreUnavailable as fault:
+            log.debug("%s", fault)
 
     def _is_here(self, task: Task) -> bool:
         return task.wanted is Wanted.REMOVED or (task.node == self.station.node and task.state in PLACED)

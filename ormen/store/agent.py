@@ -20,6 +20,9 @@ __all__ = ["AgentStore", "Answer", "Heartbeat", "Joined", "NodeCard", "Outcome",
 REPLY_TTL_S = 60
 """How long an answer waits to be read after its last part."""
 
+AWAITED_MS = 30_000
+"""How long an agent that was ended in order may take to be back: longer than an upgrade on a busy host."""
+
 REPLY_PARTS = 10_000
 """How many parts of an answer Redis keeps for a slow reader."""
 
@@ -232,8 +235,13 @@ class AgentStore(RedisStore):
 
     @answering
     def leave(self, node: str, instance: str) -> None:
-        """Go down on purpose: the node is not waited for."""
-        self.run("leave", node=node, instance=instance)
+        """Go down on purpose with all containers: the node is not waited for."""
+        self.run("leave", node=node, instance=instance, wait="0")
+
+    @answering
+    def pause(self, node: str, instance: str) -> None:
+        """End on purpose while the containers run on: whoever is this node next has `AWAITED_MS` before it is lost."""
+        self.run("leave", node=node, instance=instance, wait=str(AWAITED_MS))
 
     @answering
     def claim(self, request: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ormen.errors import NodeNotFound
@@ -19,6 +19,9 @@ Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
 
 STRANGE_MS = 30_000
 """For how long an agent of another cluster is shown after its last call."""
+
+DETAILS = ("beat", "facts", "skew", "shown", "joined", "trouble", "awaited", "by", "why", "marked")
+"""What is read of a node's own hash."""
 
 NATURAL = re.compile(r"(\d+)")
 
@@ -73,27 +76,27 @@ class FleetReader(RedisStore):
             views, facts, beats, clock, since, (braked, bar) = pipe.execute()
             names = sorted((name for name in views if only in (None, name)), key=natural)
             for name in names:
-                pipe.hmget(
-                    self.keys.node(name), "beat", "facts", "skew", "shown", "joined", "trouble", "by", "why", "marked"
-                )
+                pipe.hmget(self.keys.node(name), DETAILS)
             details = pipe.execute() if names else []
         now, heard = int(clock[0]) * 1000 + int(clock[1]) // 1000, dict(beats)
         pace = interval_ms(len(views))
         found = []
-        for name, (beat, measured, skew, shown, joined, trouble, by, why, marked) in zip(names, details, strict=True):
+        for name, detail in zip(names, details, strict=True):
+            beat, measured, skew, shown, joined, trouble, awaited, *mark = detail
             heartbeat = int(heard.get(name, 0))
             silent = now - max(heartbeat, int(since or 0))
             state, code = node_state(
                 views[name],
                 silent_ms=silent if heartbeat else now,
                 suspect_ms=pace * self.settings.suspect_intervals,
-                lost_ms=pace * self.settings.lost_intervals,
+                lost_ms=max(pace * self.settings.lost_intervals, int(awaited or 0) - heartbeat if heartbeat else 0),
             )
             held = bool(braked) and heartbeat > int(bar or 0) and holds_tasks_though_lost(views[name])
-            code, mark = Code.BRAKE if held else code, (by, why, marked)
+            code = Code.BRAKE if held else code
+            text = awaited if code is Code.NODE_SUSPECT else trouble
             live = {
                 "state": state,
-                "reason": _state_reason(code, now_ms=now, heartbeat_ms=heartbeat, marked=mark, trouble=trouble),
+                "reason": _state_reason(code, now_ms=now, heartbeat_ms=heartbeat, marked=mark, text=text),
                 "held": held,
                 "heartbeat_ms": heartbeat,
                 "age_s": (now - heartbeat) / 1000,
@@ -154,8 +157,9 @@ class FleetReader(RedisStore):
 
 
 def _state_reason(
-    code: Code | None, *, now_ms: int, heartbeat_ms: int, marked: tuple[Any, Any, Any], trouble: str | None
+    code: Code | None, *, now_ms: int, heartbeat_ms: int, marked: Sequence[Any], text: str | None
 ) -> Reason | None:
+    """Return why a node is in its state; `text` is what its agent complains of, or until when it is waited for."""
     if code is None:
         return None
     by, why, at = marked
@@ -163,8 +167,11 @@ def _state_reason(
         word = "Draining" if code is Code.NODE_DRAINING else "Cordoned"
         since = f" since {format_clock(int(at), now_ms=now_ms)}" if at else ""
         return Reason(code, f"{word}{since} by {by or 'somebody'}" + (f", {why}." if why else "."))
+    if code is Code.NODE_SUSPECT and text:
+        until = format_clock(int(text), now_ms=now_ms)
+        return Reason(code, f"Its agent was ended in order; it is waited for until {until}.")
     if code in (Code.NODE_LOST, Code.NODE_SUSPECT, Code.BRAKE):
         spoke = f"Its agent last spoke {format_age((now_ms - heartbeat_ms) / 1000)} ago"
         rest = "; its tasks wait for its return" if code is Code.BRAKE else ""
         return Reason(code, f"{spoke}{rest}." if heartbeat_ms else "Its agent went down.")
-    return Reason(code, trouble or "")
+    return Reason(code, text or "")

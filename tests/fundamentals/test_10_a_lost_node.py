@@ -117,6 +117,32 @@ def test_a_heartbeat_at_the_last_moment_saves_a_node(world: World) -> None:
     assert (lost, world.now(task).state) == (0, State.RUNNING)
 
 
+def test_an_agent_that_ends_in_order_is_waited_for(world: World) -> None:
+    """Its node is suspect and is given nothing, but lost only after half a minute: an upgrade moves no task."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    sailor.agent.close()
+    world.silence("node-1", seconds=40)
+    world.loops.liveness()
+    waited_for = world.node("node-1")
+    assert (waited_for.state, world.now(task).state) == (NodeState.SUSPECT, State.RUNNING)
+    assert waited_for.state_reason is not None
+    assert "ended in order" in waited_for.state_reason.sentence
+    sailor.start()
+    assert (world.node("node-1").state, world.settle(task)) == (NodeState.READY, world.now(task))
+
+
+def test_nobody_is_waited_for_longer_than_that(world: World) -> None:
+    """An agent that said it would end, and has not come back in time, is lost like any other."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    sailor.agent.close()
+    world.silence("node-1")
+    world.store.client.hset(world.store.keys.node("node-1"), "awaited", world.store.now_ms() - 1)
+    world.loops.liveness()
+    assert (world.node("node-1").state, world.now(task).state) == (NodeState.LOST, State.PENDING)
+
+
 def test_a_stop_on_a_lost_node_ends_unseen(world: World) -> None:
     """Nobody can confirm it, so the record says so; the agent does it when it is back."""
     sailor = world.sailor("node-1")

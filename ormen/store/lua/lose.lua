@@ -7,7 +7,8 @@ local v = view(A.node)
 if not v then return cjson.encode({ lost = 0, moved = 0, held = 0 }) end
 local heard = tonumber(redis.call('ZSCORE', BEATS, A.node) or 0)
 local trouble = redis.call('HGET', P .. 'node:' .. A.node, 'trouble_since')
-local silent = NOW - math.max(heard, redis.call('HGET', P .. 'loops', 'since') or 0) > tonumber(A.lost)
+local awaited = tonumber(redis.call('HGET', P .. 'node:' .. A.node, 'awaited') or 0)
+local silent = NOW - math.max(heard, redis.call('HGET', P .. 'loops', 'since') or 0) > tonumber(A.lost) and NOW > awaited
 silent = silent or (v.lost == '1' and A.insist == '1')
 if not silent and not (trouble and NOW - trouble > tonumber(A.useless)) then
   return cjson.encode({ lost = 0, moved = 0, held = 0 })
