@@ -103,7 +103,7 @@ GUARDS = (
     agent("sync: silence makes the next pass full", "sync", 'log.debug("sync: %s", fault)\n            self._full_due = True', 'log.debug("sync: %s", fault)'),
     agent("frozen: nothing is looked at", "controller", "if self.frozen:", "if False:"),
     agent("frozen: the inbox is left", "agent", "if self.controller.frozen:\n            return tickets", "if False:\n            return tickets"),
-    agent("frozen: another cluster", "agent", "if self.station.store.cluster() == self.station.cluster:", "if True:"),
+    agent("frozen: another cluster", "agent", "ours = self.station.store.cluster() == self.station.cluster", "ours = True"),
     agent("store away: looked at again", "controller", "self._unsettled.add(task_id)\n        return word", "return word"),
     agent("request: claimed once", "requests", "if not self._station.store.claim(request.id):", "if False:"),
     agent("name: a foreign holder is refused", "starting", "if holder.cluster != self._station.cluster or holder.task != task.id:", "if False:"),
@@ -139,4 +139,5 @@ GUARDS = (
     agent("heartbeat: a new connection makes a full pass", "heartbeat", "elif not renewed:", "else:"),
     agent("sync: an orphan's record is noticed", "sync", "if due or self._strays_changed(listed):", "if due:"),
     agent("heartbeat: a replaced agent ends", "heartbeat", "if answer.replaced:", "if False:"),
+    agent("heartbeat: only who is heard has replaced it", "agent", "elif heard_ms > self._successor[0]:", "elif True:"),
 )  # fmt: skip

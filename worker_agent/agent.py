@@ -40,6 +40,8 @@ AGAIN_S = 0.2
 """Going down, the pause before looking for tasks that were given to the node meanwhile."""
 MEASURE_EVERY_S = 10.0
 """How often the host is measured as the seed systems did; that is too much for every heartbeat."""
+SUCCESSOR_INTERVALS = 3
+"""Heartbeat intervals in which an instance that has taken our place must speak."""
 INBOX_BATCH = 100
 """Entries the store gives in one take."""
 
@@ -76,6 +78,7 @@ class Agent:
         self._card = home.card
         self._root_dir = home.root_dir
         self._unknown_cluster = False
+        self._successor: tuple[int, float] | None = None
         self._measured_at: float | None = None
         self._pause = Event()
         self._ways = ways
@@ -216,9 +219,32 @@ class Agent:
             return self.sync.trouble
         return unsynced(self.sync.pass_age_s(now), interval_s) or self.proof.trouble(now, interval_s)
 
-    def _replaced(self) -> None:
+    def _replaced(self, heard_ms: int) -> None:
+        """Change nothing; leave as soon as the other instance speaks, or join again if nobody does.
+
+        Redis may be back from before our own start, and then it names an instance that is no more.
+        """
+        now = time.monotonic()
         self.controller.frozen = f"another agent is {self.station.node} now"
-        self._ways.leave(f"another agent has joined as {self.station.node}; this one ends")
+        if self._successor is None:
+            self._successor = (heard_ms, now)
+        elif heard_ms > self._successor[0]:
+            self._ways.leave(f"another agent has joined as {self.station.node}; this one ends")
+        elif now - self._successor[1] >= SUCCESSOR_INTERVALS * self.pulse.interval_s:
+            self._join_again("Redis did not remember this agent")
+
+    def _join_again(self, why: str) -> None:
+        try:
+            self.station.store.join(self._card)
+        except StoreUnavailable as fault:
+            log.debug("%s", fault)
+            return
+        except OrmenError as refusal:
+            self._ways.leave(str(refusal))
+            return
+        self._successor, self.controller.frozen = None, None
+        self.sync.make_full()
+        log.warning("%s: joined again as %s", why, self.station.node)
 
     def _known(self) -> None:
         if self._unknown_cluster:
@@ -230,16 +256,12 @@ class Agent:
     def _unknown(self) -> None:
         """Join again if only our node was forgotten; if Redis is another cluster, change nothing and say so."""
         try:
-            if self.station.store.cluster() == self.station.cluster:
-                self.station.store.join(self._card)
-                self.sync.make_full()
-                log.warning("the deck had forgotten %s: joined again", self.station.node)
-                return
+            ours = self.station.store.cluster() == self.station.cluster
         except StoreUnavailable as fault:
             log.debug("%s", fault)
             return
-        except OrmenError as refusal:
-            self._ways.leave(str(refusal))
+        if ours:
+            self._join_again("the deck had forgotten the node")
             return
         if not self._unknown_cluster:
             self._unknown_cluster = True

@@ -46,7 +46,7 @@ class Hooks:
 
     inbox: Callable[[], object]
     resync: Callable[[], None]
-    replaced: Callable[[], None]
+    replaced: Callable[[int], None]
     unknown: Callable[[], None]
     known: Callable[[], None]
     silence: Callable[[], None]
@@ -116,7 +116,7 @@ class Pulse:
             self._hooks.unknown()
             return
         if answer.replaced:
-            self._hooks.replaced()
+            self._hooks.replaced(answer.heard_ms)
             return
         self._hooks.known()
         if answer.resync:

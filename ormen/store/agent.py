@@ -106,6 +106,7 @@ class AgentStore(RedisStore):
             inbox_age_s=int(reply.get("age", 0)) / 1000,
             interval_s=interval_ms(int(reply.get("nodes", 1))) / 1000,
             now_ms=int(reply["now"]),
+            heard_ms=int(reply.get("heard", 0)),
         )
 
     @answering

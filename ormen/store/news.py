@@ -63,7 +63,8 @@ class Answer:
     """The answer to a heartbeat, which is the second doorbell.
 
     `known` false: this Redis knows no such node or is another cluster's; change nothing. `replaced`: another
-    instance is this node now; exit. `resync`: report a complete pass over Docker before anything is given to the node.
+    instance is this node, which last spoke at `heard_ms`; change nothing. `resync`: report a complete pass over Docker
+    before anything is given to the node.
     """
 
     known: bool
@@ -73,6 +74,7 @@ class Answer:
     inbox_age_s: float
     interval_s: float
     now_ms: int
+    heard_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from ormen.reasons import Code
 from ormen.settings import Settings
 from ormen.task import State
 from tests.unit.agents import AgentBench
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -147,13 +148,35 @@ def test_an_agent_that_starts_again_finds_everything_as_it_is(bench: AgentBench)
 
 
 def test_an_instance_that_was_replaced_ends(bench: AgentBench) -> None:
-    """The former instance of a node is told by its next heartbeat, and touches nothing any more."""
+    """The former instance of a node is told by its next heartbeat, touches nothing any more, and hears the other."""
     former = bench.agent
     bench.agent = bench.new_agent("i2")
     former.pulse.step(bench.now)
-    assert len(bench.left) == 1
     assert former.controller.frozen
     assert former.rung() == {}
+    wait_until(lambda: bench.deck.now_ms() > bench.deck.node("node-1").heartbeat_ms)
+    bench.agent.pulse.step(bench.now)
+    former.pulse.step(bench.now + 2)
+    assert len(bench.left) == 1
+
+
+def test_an_instance_that_redis_has_forgotten_joins_again(bench: AgentBench) -> None:
+    """Redis is back from before the agent's start and names an instance that is no more: nobody speaks in its place."""
+    task = bench.running()
+    bench.deck.client.hset(bench.deck.keys.node("node-1"), "instance", "one that was before")
+    bench.agent.pulse.step(bench.now)
+    assert bench.agent.controller.frozen
+
+    def goes_on() -> bool:
+        bench.now += 2
+        bench.agent.pulse.step(bench.now)
+        return not bench.agent.controller.frozen
+
+    wait_until(goes_on)
+    bench.sync()
+    assert bench.left == []
+    assert bench.deck.node("node-1").takes_tasks
+    assert bench.task(task.id).state is State.RUNNING
 
 
 def test_another_cluster_freezes_the_agent(bench: AgentBench) -> None:

@@ -1,7 +1,8 @@
 -- A node lives. The answer is the second doorbell.
 -- ARGV: node, instance, cluster, sent = ms of the host's clock, beat = JSON of what it measured, facts = JSON of what it
 --       measures now and then, load = CPU load in thousandths, trouble = reason code or '-', text.
--- Replies: JSON {known, replaced, resync, inbox, age (ms the inbox has not been empty), nodes, now}.
+-- Replies: JSON {known, replaced, heard (of one that is replaced: when the node last spoke), resync, inbox, age (ms the
+--       inbox has not been empty), nodes, now}.
 -- Nothing is written for a node that this Redis does not know, or for an instance that another has replaced; but an agent
 -- of another cluster is noted for half a minute, at most 1,000 of them, so that whoever misses its node learns why.
 local key = P .. 'node:' .. A.node
@@ -14,7 +15,9 @@ end
 local v = ours and view(A.node)
 if not v then return cjson.encode({ known = 0, now = int(NOW) }) end
 local h = redis.call('HMGET', key, 'instance', 'inbox_since', 'trouble')
-if h[1] ~= A.instance then return cjson.encode({ known = 1, replaced = 1, now = int(NOW) }) end
+if h[1] ~= A.instance then
+  return cjson.encode({ known = 1, replaced = 1, heard = redis.call('ZSCORE', P .. 'nodes:heartbeats', A.node) or '0', now = int(NOW) })
+end
 redis.call('ZADD', P .. 'nodes:heartbeats', NOW, A.node)
 redis.call('HSET', key, 'beat', A.beat, 'skew', int((A.sent or NOW) - NOW))
 if A.facts then redis.call('HSET', key, 'facts', A.facts) end
