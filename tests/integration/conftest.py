@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -16,6 +17,7 @@ from ormen.store.agent import AgentStore
 from ormen.store.loops import LoopStore
 from tests.contract.bench import busybox_layer
 from tests.engine import engine_api
+from tests.integration.nodes import Harbour
 from tests.integration.sailors import Sailor
 
 
@@ -65,3 +67,11 @@ def image() -> Iterator[str]:
     yield f"{name}:1"
     client.remove_image(f"{name}:1", force=True)
     client.close()
+
+
+@pytest.fixture
+def harbour(settings: Settings, image: str, tmp_path: Path) -> Iterator[Harbour]:
+    """Give a deck and the engine; what runs at the end is removed."""
+    made = Harbour(settings, image, tmp_path)
+    yield made
+    made.close()

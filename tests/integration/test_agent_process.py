@@ -7,7 +7,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -24,14 +23,6 @@ from tests.integration.nodes import Harbour
 from tests.waiting import wait_until
 
 MIB = 1024**2
-
-
-@pytest.fixture
-def harbour(settings: Settings, image: str, tmp_path: Path) -> Iterator[Harbour]:
-    """Give a deck and the engine; what runs at the end is removed."""
-    made = Harbour(settings, image, tmp_path)
-    yield made
-    made.close()
 
 
 def reason(task: Task) -> Code | None:
