@@ -70,8 +70,8 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
         refusals |= {answer.key: answer for answer in answers if isinstance(answer, Refusal)}
         done = store.assign([answer for answer in answers if isinstance(answer, Assignment)])
         for assigned in done:
-            if assigned.ring:
-                rings.setdefault(assigned.node, [])
+            for node in (*assigned.former, *([assigned.node] if assigned.ring else [])):
+                rings.setdefault(node, [])
             if assigned.node in rings and assigned.placed:
                 rings[assigned.node].append(names[assigned.task])
         open_tasks = _lost_races(open_tasks, done)

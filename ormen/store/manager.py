@@ -55,13 +55,17 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What became of an assignment: `code` is OK, STATE, NODE, FIT or PORT; `ring` says that the node wants a ring."""
+    """What became of an assignment: `code` is OK, STATE, NODE, FIT or PORT; `ring` says that the node wants a ring.
+
+    `former` are nodes that want one too: they may still have a container of an earlier attempt.
+    """
 
     task: str
     node: str
     code: str
     ring: bool
     detail: str
+    former: tuple[str, ...] = ()
 
     @property
     def placed(self) -> bool:
@@ -181,8 +185,8 @@ class ManagerStore(TaskReader, LossStore, Keeper):
                 self.scripts.run("assign", {"tasks": rows, "suspect": str(suspect)}, pipe=pipe)
             replies = [row for reply in pipe.execute() for row in decoded(reply)]
         return [
-            Assigned(a.task, a.node, code, bool(ring), str(detail))
-            for a, (code, ring, detail) in zip(assignments, replies, strict=True)
+            Assigned(a.task, a.node, code, bool(ring), str(detail), tuple(*former))
+            for a, (code, ring, detail, *former) in zip(assignments, replies, strict=True)
         ]
 
     @answering

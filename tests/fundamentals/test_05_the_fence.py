@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from manager_api import submission
 from ormen.reasons import Code, Reason
 from ormen.store.agent import Remark, Report
 from ormen.task import State
@@ -70,3 +71,17 @@ def test_what_changed_during_a_pull_is_heeded_before_the_start(world: World) -> 
     world.store.stop(task)
     sailor.agent.lanes.drain()
     assert sailor.engine.table == {}
+
+
+def test_the_container_of_an_earlier_attempt_goes_at_once(world: World) -> None:
+    """A task that ended on one node and starts again on another leaves nothing behind: the first node is rung too."""
+    sailor, _ = world.sailor("node-1"), world.sailor("node-2")
+    world.store.mark_node("node-2", mode="cordoned", by="ann", why=None)
+    task = world.run(restart="no")
+    sailor.engine.exit(task.container_name, 0)
+    ended = world.settle(task)
+    assert sailor.container(ended) is not None
+    world.store.mark_node("node-1", mode="cordoned", by="ann", why=None)
+    world.store.mark_node("node-2", mode="active", by="ann", why=None)
+    again = world.settle(submission.restart(world.deck, ended))
+    assert (again.state, again.node, sailor.container(again)) == (State.RUNNING, "node-2", None)

@@ -1,7 +1,8 @@
 -- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
 -- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind], placement = JSON, address, text};
 --       suspect = age in ms from which a node's heartbeat is too old.
--- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail]; code OK, STATE, NODE, FIT or PORT.
+-- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail, former nodes that want one, as they may
+--       still have a container of the task]; code OK, STATE, NODE, FIT or PORT.
 -- Race closed: any number of schedulers that placed on the same view; only what still fits is written.
 local function clash(engine, ports, id)
   local key = P .. 'engine:' .. engine .. ':ports'
@@ -45,12 +46,11 @@ local function assign(a)
   unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'restart', 'restart_code')
   move(t, 'scheduled', 'task.placed', nil, a.text)
   redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
-  if not has(cjson.decode(t.holders or '[]'), a.node) then
-    local holders = cjson.decode(t.holders or '[]')
-    holders[#holders + 1] = a.node
-    set(t, { holders = cjson.encode(holders) })
-  end
-  return { 'OK', knock(a.node, a.id), t.attempt }
+  local holders, former = cjson.decode(t.holders or '[]'), {}
+  for _, node in ipairs(holders) do if node ~= a.node and knock(node, a.id) == 1 then former[#former + 1] = node end end
+  if not has(holders, a.node) then holders[#holders + 1] = a.node end
+  set(t, { holders = cjson.encode(holders) })
+  return { 'OK', knock(a.node, a.id), t.attempt, former }
 end
 
 local replies = {}
