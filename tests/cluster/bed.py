@@ -40,13 +40,17 @@ class Deck(Cluster):
         if url:
             words = ("deck", "-H", self.host, "-p", str(self.port), "--redis-url", url)
             self.command = (ORMEN, *words, *map(str, options))
+        process = self.launch()
+        wait_until(lambda: self.answers() or process.poll() is not None, timeout_s=30, what="for the deck")
+        assert process.poll() is None, (self.state / "output").read_text()
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it as before, and return at once."""
         self.state.mkdir(parents=True, exist_ok=True)
         with (self.state / "output").open("ab") as log:
             environment = {**clean_env(), "ORMEN_STATE_DIR": str(self.state)}
-            process = subprocess.Popen(self.command, env=environment, stdout=log, stderr=log, preexec_fn=tether())
-        self.process = process
-        wait_until(lambda: self.answers() or process.poll() is not None, timeout_s=30, what="for the deck")
-        assert process.poll() is None, (self.state / "output").read_text()
+            self.process = subprocess.Popen(self.command, env=environment, stdout=log, stderr=log, preexec_fn=tether())
+        return self.process
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal to its command; SIGKILL takes its parts with it."""
@@ -191,10 +195,13 @@ LABELS = (("--label", "disk=ssd", "-H", "0.0.0.0"), ("--label", "disk=hdd"))
 
 
 @contextlib.contextmanager
-def bed(folder: Path, *, count: int = 2, disk_mb: int | None = None) -> Iterator[Bed]:
+def bed(
+    folder: Path, *, count: int = 2, disk_mb: int | None = None, address: str | None = None, token: str = TOKEN
+) -> Iterator[Bed]:
     """A deck that lets its `count` hosts join (host7, host8 …), asks a token and allows one host path; all have joined.
 
-    With `disk_mb` the first host's engine has a disk of its own of that size.
+    With `disk_mb` the first host's engine has a disk of its own of that size. The deck listens on `address`, by default
+    at the last host's end of its cable, where the hosts reach it too as long as that cable is not pulled.
     """
     names = [f"host{7 + number}" for number in range(count)]
     with contextlib.ExitStack() as stack:
@@ -204,12 +211,12 @@ def bed(folder: Path, *, count: int = 2, disk_mb: int | None = None) -> Iterator
         )
         server = Server(folder / "redis", [host.gateway for host in hosts])
         stack.callback(server.stop)
-        # At the last host's end of its cable, so that the others' may be pulled.
-        found = Bed(folder / "deck", free_port(), host=hosts[-1].gateway, token=TOKEN, hosts=hosts, server=server)
+        place = address or hosts[-1].gateway
+        found = Bed(folder / "deck", free_port(), host=place, token=token, hosts=hosts, server=server)
         for name, address in (("deck", "127.0.0.1"), *((host.name, host.gateway) for host in hosts)):
             line = Proxy((address, free_port()), ("127.0.0.1", server.port))
             found.lines[name] = stack.enter_context(line)
-        (folder / "token").write_text(TOKEN + "\n")
+        (folder / "token").write_text(token + "\n")
         (folder / "policy.yaml").write_text(f"host_paths: [{folder}/srv]\n")
         options = ("-w", ",".join(names), "--token-file", folder / "token", "--policy-file", folder / "policy.yaml")
         stack.callback(found.stop)

@@ -131,10 +131,13 @@ class Host:
 
     def power_on(self) -> None:
         """Start the host again, with what was on its disk: the engine runs, the sailor not yet."""
-        # What lies in /run is gone after a boot.
+        self.boot()
+        self.start_engine()
+
+    def boot(self) -> None:
+        """Bring back what a boot does before any service starts: the cable, and an empty /run."""
         machine.clear(self.run)
         self.mend()
-        self.start_engine()
 
     # Its disk
 
@@ -164,6 +167,18 @@ class Host:
 
     def start_engine(self) -> None:
         """Start the engine on the data it had, and return once it answers."""
+        self.launch_engine()
+        try:
+            wait_until(self.engine_answers, timeout_s=120, what=f"for {self.name}'s engine")
+        except AssertionError as vain:
+            raise AssertionError(f"{vain}: {(self.folder / 'dockerd.log').read_text()[-2000:]}") from None
+
+    def engine_answers(self) -> bool:
+        """Return whether the engine answers its ping."""
+        return machine.why_silent(self.socket) is None
+
+    def launch_engine(self) -> None:
+        """Start the engine on the data it had, and return at once."""
         self.run.mkdir(parents=True, exist_ok=True)
         # Its id is made from this key; by default all engines of one machine share the key, and so the id.
         settings = {"deprecated-key-path": str(self.folder / "key.json"), "live-restore": self.live_restore}
@@ -176,10 +191,6 @@ class Host:
             self.daemon = subprocess.Popen(
                 self.inside(*command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=tether()
             )
-        try:
-            wait_until(lambda: machine.why_silent(self.socket) is None, timeout_s=120, what=f"for {self.name}'s engine")
-        except AssertionError as vain:
-            raise AssertionError(f"{vain}: {(self.folder / 'dockerd.log').read_text()[-2000:]}") from None
 
     def stop_engine(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the engine by a signal, and return once it has ended."""
