@@ -137,7 +137,7 @@ GUARDS = (
     agent("proof: not while Redis is away", "proof", "if not well:", "if False:"),
     agent("heartbeat: Redis back makes a full pass", "heartbeat", "self._hooks.back()", "pass"),
     agent("heartbeat: a new connection makes a full pass", "heartbeat", "elif not renewed:", "else:"),
-    agent("sync: an orphan's record is noticed", "sync", "if due or self._strays_changed(listed):", "if due:"),
+    agent("sync: news of a stray container is noticed", "sync", "if due or self._strays_changed(listed):", "if due:"),
     agent("heartbeat: a replaced agent ends", "heartbeat", "if answer.replaced:", "if False:"),
     agent("heartbeat: only who is heard has replaced it", "agent", "elif heard_ms > self._successor[0]:", "elif True:"),
 )  # fmt: skip

@@ -3,8 +3,9 @@
 Events make the agent fast; this makes it certain. A quick pass compares the list with what was seen when each task
 was last looked at, and has only what differs looked at again. A full pass reads every record of the node as well; it
 is what lets the node be given tasks, and finds orphans: containers of ours without a record, which are reported and
-left as they are. A full pass is made after every silence too, of the engine as of Redis, and as soon as an orphan has
-a record again or is gone.
+left as they are. A full pass is made after every silence too, of the engine as of Redis, and as soon as anything has
+changed about a container here whose task is not the node's: a Redis that has forgotten something leaves such, and
+nobody would ring for them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from threading import Event
 
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Code, Reason
-from ormen.task import Task
+from ormen.task import State, Task, Wanted
 from worker_agent.controller import Controller, Known
 from worker_agent.duties import Duty, duty_of
 from worker_agent.lanes import Lanes
@@ -31,6 +32,9 @@ READ_EVERY_S = 60.0
 SEEN_EVERY_S = 10.0
 """How often the store hears which scheduled tasks are in hand."""
 
+
+Standing = tuple[tuple[str | None, int], State, Wanted]
+"""Where a task stands: its fence, its state, and what is wanted."""
 
 OnFull = Callable[[Mapping[str, Task], Mapping[str, Container]], None]
 
@@ -54,7 +58,8 @@ class Sync:
         """What the engine said at the last pass, None when it was complete."""
         self.orphans: tuple[str, ...] = ()
         """Names of the containers of ours that have no record."""
-        self._strays: frozenset[str] = frozenset()
+        self._strays: dict[str, Standing | None] = {}
+        """The tasks of containers here that are not the node's, each as it stood at the last full pass."""
         self.on_full: OnFull = lambda held, listed: None
         """Hears after each full pass what the node holds: its records, and its containers by task."""
 
@@ -143,7 +148,7 @@ class Sync:
         for task_id in self._controller.known().keys() - held.keys() - listed.keys():
             if not self._lanes.busy(task_id):
                 self._controller.forget(task_id)
-        self._strays = frozenset(orphans)
+        self._strays = {task_id: _standing(read[task_id]) for task_id in unheld}
         self._report_orphans(tuple(sorted(orphans.values())))
         crowded = any(self._is_to_go(task, listed.get(task_id)) for task_id, task in held.items())
         if not crowded:
@@ -156,10 +161,11 @@ class Sync:
         return duty is Duty.CLEAR and container is not None and container.running
 
     def _strays_changed(self, listed: Mapping[str, Container]) -> bool:
-        """Return whether an orphan is gone or has a record again: its submission may have been repeated."""
+        """Return whether a stray container is gone, or its task has been placed, stopped or asked for again."""
         if not self._strays:
             return False
-        return not listed.keys() >= self._strays or any(self._station.store.read(self._strays).values())
+        now = {task_id: _standing(task) for task_id, task in self._station.store.read(self._strays).items()}
+        return now != self._strays or not listed.keys() >= self._strays.keys()
 
     def _look(self, ids: list[str], listed: Mapping[str, Container]) -> None:
         if not ids:
@@ -184,6 +190,10 @@ class Sync:
         self._station.store.seen(self._controller.starting())
         self._station.store.probed(self._station.node, self._probe_ages())
         self._told_at = now
+
+
+def _standing(task: Task | None) -> Standing | None:
+    return (task.fence, task.state, task.wanted) if task is not None else None
 
 
 def _agrees(known: Known | None, container: Container) -> bool:

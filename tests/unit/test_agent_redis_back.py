@@ -124,3 +124,19 @@ def test_an_agent_of_this_cluster_is_no_stranger(bench: AgentBench) -> None:
     bench.agent.pulse.step(bench.now + 2)
     assert bench.deck.strangers() == []
     assert bench.deck.node("node-1").name == "node-1"
+
+
+def test_a_stray_container_goes_once_its_task_is_given_to_another_node(bench: AgentBench) -> None:
+    """A forgotten placement leaves the container be; when another node gets the task, it goes at the next pass."""
+    bench.join_other("node-2")
+    task = bench.running()
+    forget(bench, task)
+    need = type(bench.deck.node("node-1").free)(10, 1, 0)
+    again = NewTask(task.id, task.name, task.id, "digest", task.container_name, need)
+    bench.deck.create([again], {task.id: dict(task.spec)})
+    renew(bench)
+    bench.sync()
+    assert bench.container(task) is not None
+    assert bench.deck.assign([Assignment(task.id, "node-2", "10.0.0.1", (), {}, "placed")])[0].placed
+    bench.sync()
+    assert bench.container(task) is None
