@@ -31,6 +31,11 @@ AGAIN_S = 1.0
 """Between two tries to reach a Redis that is away. Kombu's own pauses grow to 30 s, and so would its return's cost."""
 
 
+SILENT_S = 4
+"""After so long without an answer a connection is given up. A worker waits for messages a second at a time, and after
+a line has died silently it finds out once for its ear and once for its voice."""
+
+
 class SteadyConnection(Connection):
     """A connection that is tried again each second for as long as Redis is away."""
 
@@ -74,7 +79,7 @@ def make_app(settings: Settings, name: str, *, queues: Sequence[str] = ()) -> Ce
         broker_pool_limit=4,
         broker_pool_acquire_timeout=5,
         broker_transport_options={
-            "socket_timeout": 10,
+            "socket_timeout": SILENT_S,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 5,

@@ -39,6 +39,9 @@ def answering(method: Method) -> Method:
         try:
             return method(self, *args, **kwargs)
         except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as cause:
+            if isinstance(cause, TimeoutError):
+                # A line that died silently took them all: the others would be waited for in vain, one after the other.
+                self.client.connection_pool.disconnect(inuse_connections=False)
             raise StoreUnavailable(
                 f"Redis at {self.place} {_complaint(cause)}", hint="running containers go on; ormen recovers by itself"
             ) from cause

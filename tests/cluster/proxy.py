@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 Address = tuple[str, int]
+Edit = Callable[[bytes], bytes]
 PIECE = 65536
 
 
@@ -19,10 +20,13 @@ class Proxy:
         self.listen = listen
         self.target = target
         self.delay_s = 0.0
+        self.editor: Callable[[], Edit] | None = None
+        """Makes for each new connection what alters the bytes on their way to the target."""
         self._loop = asyncio.new_event_loop()
         self._flows = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._lines: set[asyncio.StreamWriter] = set()
+        self._stranded: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy {listen}", daemon=True)
 
     def __enter__(self) -> Proxy:
@@ -49,6 +53,10 @@ class Proxy:
         """Accept everything and answer nothing, also on the connections that are open."""
         self._do(self._set(self._flows.clear))
 
+    def strand(self) -> None:
+        """Forget the connections that are open, as a firewall does: neither side hears of it. New ones are served."""
+        self._do(self._strand())
+
     def refuse(self) -> None:
         """Cut every connection and accept none."""
         self._do(self._refuse())
@@ -64,9 +72,18 @@ class Proxy:
         change()
 
     async def _open(self) -> None:
+        for line in self._stranded:
+            line.transport.abort()
+        self._stranded.clear()
         self._flows.set()
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, *self.listen, reuse_address=True)
+
+    async def _strand(self) -> None:
+        self._stranded |= self._lines
+        self._flows.clear()
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     async def _refuse(self) -> None:
         if self._server is not None:
@@ -82,22 +99,26 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._lines.add(writer)
+        flows = self._flows
         with contextlib.suppress(OSError):
-            await self._flows.wait()
+            await flows.wait()
             far_reader, far_writer = await asyncio.open_connection(*self.target)
             self._lines.add(far_writer)
-            there = asyncio.create_task(self._pump(reader, far_writer))
-            await self._pump(far_reader, writer)
+            edit = self.editor() if self.editor else None
+            there = asyncio.create_task(self._pump(reader, far_writer, flows, edit))
+            await self._pump(far_reader, writer, flows)
             there.cancel()
         writer.transport.abort()
         self._lines.discard(writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event, edit: Edit | None = None
+    ) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(PIECE):
                 await asyncio.sleep(self.delay_s)
-                await self._flows.wait()
-                writer.write(piece)
+                await flows.wait()
+                writer.write(edit(piece) if edit else piece)
                 await writer.drain()
         writer.transport.abort()
         self._lines.discard(writer)

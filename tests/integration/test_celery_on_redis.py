@@ -5,11 +5,11 @@ no  what it does                                                    shown by
 ==  ==============================================================  ================================================
  1  loses messages: one taken and not yet noted, or on a dead line  cluster/test_messages, fundamentals/test_04
  2  repeats messages: visibility timeout, ETA, countdown            here (none is ever set), cluster/test_messages
- 3  a worker exits when Redis drops with deliveries in hand         cluster/test_redis_away (cuts under load)
- 4  a worker is alive and deaf; a half-open line goes unnoticed     cluster/test_deaf, cluster/test_redis_away
+ 3  a worker exits when Redis drops with deliveries in hand         cluster/test_redis (cuts under load)
+ 4  a worker is alive and deaf; a half-open line goes unnoticed     cluster/test_deaf, cluster/test_redis
  5  threads cannot be revoked or timed out                          here, contract (every Docker call has a limit),
                                                                     cluster/test_deaf (a hung engine)
- 6  gossip, mingle, remote control cost ten connections a worker    cluster/test_redis_away (connections counted)
+ 6  gossip, mingle, remote control cost ten connections a worker    cluster/test_redis (connections counted)
  7  publishing is slow: a list is one message a node                here
  8  priorities make four keys of a queue                            here
  9  keyspace notifications come late or never                       here (off), fundamentals/test_10 (a scan)
@@ -119,7 +119,7 @@ def test_both_workers_acknowledge_early_and_wait_for_ever(settings: Settings, ma
     assert (conf.result_backend, conf.task_ignore_result, conf.accept_content) == (None, True, ["json"])
     assert (conf.broker_connection_max_retries, conf.broker_connection_retry_on_startup) == (None, True)
     options = conf.broker_transport_options
-    assert (options["socket_timeout"], options["health_check_interval"], options["priority_steps"]) == (10, 5, [0])
+    assert (options["socket_timeout"], options["health_check_interval"], options["priority_steps"]) == (4, 5, [0])
     assert not {"visibility_timeout", "polling_interval"} & options.keys()
     assert not any(each.no_ack for each in conf.task_queues)
     assert len(conf.task_queues) <= 2
