@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterable
@@ -83,6 +84,11 @@ class Server:
             wait_until(lambda: client.info("persistence")["aof_pending_bio_fsync"] == 0)
         return self._file.stat().st_size
 
+    def before(self, word: bytes, *, since: int) -> int:
+        """Return the mark at which the first transaction written after `since` begins that has this word in it."""
+        tail = self._file.read_bytes()[since:]
+        return since + tail.rindex(b"*1\r\n$5\r\nMULTI\r\n", 0, tail.index(word))
+
     def forget_since(self, mark: int) -> None:
         """While it is down, cut off the tail of its file, as a crash of its host may."""
         assert self.process is None
@@ -94,3 +100,14 @@ class Server:
         assert self.process is None
         for path in (self.folder / "appendonlydir").iterdir():
             path.unlink()
+
+    def set_aside(self) -> None:
+        """While it is down, lay its file aside: it comes back empty."""
+        assert self.process is None
+        (self.folder / "appendonlydir").rename(self.folder / "aside")
+
+    def put_back(self) -> None:
+        """While it is down, give it the file that was laid aside, for whatever it has written since."""
+        assert self.process is None
+        shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
+        (self.folder / "aside").rename(self.folder / "appendonlydir")

@@ -1,0 +1,79 @@
+"""Messages that are lost, doubled and late: a message is a doorbell, so the end is the same and hardly any later."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.cluster.bed import Bed
+from tests.cluster.postman import Postman
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(240)
+
+SMALL = {"cpu": 0.01, "memory": "16MiB"}
+TASKS, PLAIN, AT_ONCE = 100, 24, 4
+LATER_S = 2.0
+"""The most that a start may be later for it."""
+
+
+@contextlib.contextmanager
+def postman(fleet: Bed, *, seed: int) -> Iterator[Postman]:
+    """Let all messages go through his hands: each sender's connections are made anew, and he stands in them."""
+    client = fleet.redis.client()
+    found = Postman(client, seed=seed)
+    for line in fleet.lines.values():
+        line.editor = found
+        line.cut()
+    wait_until(fleet.answers, timeout_s=30)
+    yield found
+    for line in fleet.lines.values():
+        line.editor = None
+        line.cut()
+    client.close()
+
+
+def start_of(fleet: Bed, task: str) -> float:
+    """Return how long a task took from its acceptance to its first container, by Redis's clock."""
+    at = {event["type"]: datetime.fromisoformat(event["at"]) for event in reversed(fleet.events(task))}
+    return (at["task.running"] - at["task.accepted"]).total_seconds()
+
+
+def work(fleet: Bed, count: int) -> list[float]:
+    """Run so many tasks, stop a third of them and remove a third; return how long each took to start."""
+
+    def one(number: int) -> float:
+        task = fleet.run(**SMALL)
+        took = start_of(fleet, task["id"])
+        if number % 3 == 1:
+            assert fleet.call("POST", f"/v1/tasks/{task['id']}/stop", {}).status in (200, 202)
+        elif number % 3 == 2:
+            assert fleet.call("DELETE", f"/v1/tasks/{task['id']}?force=1").status in (202, 204)
+        return took
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def outcome(fleet: Bed) -> dict[str, Any]:
+    """Return how many tasks are in each state, and how many containers run and lie."""
+    states = [task["state"] for task in fleet.get("/v1/tasks?limit=1000")["items"]]
+    containers = [item.status for item in fleet.containers()]
+    return {word: (states.count(word), containers.count(word)) for word in {*states, *containers}}
+
+
+def test_messages_that_are_lost_doubled_or_late_change_nothing(fleet: Bed) -> None:
+    """Of all messages one in ten is lost, one doubled, one late: the same end, and no start is over 2 s later."""
+    plain = work(fleet, PLAIN)
+    fleet.settle()
+    expected = {"running": (34, 34), "completed": (33, 0), "exited": (0, 33)}
+    with postman(fleet, seed=7) as found:
+        disturbed = work(fleet, TASKS)
+        wait_until(lambda: outcome(fleet) == expected, what=f"for {expected}")
+    assert min(found.did[fate] for fate in ("lost", "doubled", "late")) >= 10, found.did
+    assert max(disturbed) <= max(plain) + LATER_S, (sorted(plain)[-5:], sorted(disturbed)[-5:])
