@@ -25,6 +25,6 @@ def register(app: Celery, agent: Agent) -> None:
         """Hear our own message: the queue is being consumed."""
         agent.proof.heard(time.monotonic())
 
-    app.task(name=messages.RUN)(ring)
-    app.task(name=messages.STOP)(ring)
-    app.task(name=messages.PROOF)(prove)
+    app.task(name=messages.RUN, shared=False)(ring)
+    app.task(name=messages.STOP, shared=False)(ring)
+    app.task(name=messages.PROOF, shared=False)(prove)

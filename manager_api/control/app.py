@@ -79,8 +79,8 @@ def make_worker_app(settings: Settings) -> Celery:
         return _guarded(loop, lambda: getattr(loops(), loop)())
 
     for loop, name in TICKS.items():
-        app.task(name=name)(tick(loop))
-    app.task(name=messages.RING)(_guarded("ring", lambda ids: loops().hear(ids)))
+        app.task(name=name, shared=False)(tick(loop))
+    app.task(name=messages.RING, shared=False)(_guarded("ring", lambda ids: loops().hear(ids)))
     return app
 
 
