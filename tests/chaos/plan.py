@@ -16,11 +16,12 @@ MOVED_CLOCK = "host9"
 PARTS = ("api", "control", "beat")
 QUEUES = {**{host: f"node.{host}" for host in HOSTS}, "control": "control", "tick": "tick"}
 
-MOST_AT_ONCE = 5
+SIZES = (3, 4, 4, 5, 6, 7)
+"""How many faults a burst may have."""
 LONG_IN = 6
 """One burst in so many has a fault that lasts longer than the limit after which a node is lost (8 s)."""
 SHORT_S, LONG_S = (0.3, 3.0), (9.0, 12.0)
-SPREAD_S = 1.5
+SPREAD_S = 2.5
 """Within which the faults of a burst begin."""
 KILL_PAUSE = 4
 """Bursts for which a part that was killed is left alone: five deaths within a minute are a crash loop by our own rule,
@@ -111,7 +112,7 @@ class Planner:
         number = 0
         while count > 0:
             number += 1
-            size = min(count, self._rng.choice((1, 2, 3, 3, 4, MOST_AT_ONCE)))
+            size = min(count, self._rng.choice(SIZES))
             burst = self._burst(number, size)
             count -= len(burst.faults)
             yield burst

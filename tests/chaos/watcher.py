@@ -23,6 +23,8 @@ LOOK_S = 3.0
 """How long one look at an engine may take."""
 TWICE_S = 5.0
 """How long two containers of one task may run beside each other once both hosts can be reached."""
+FRESH_S = 2.0
+"""How old what is known of a host may be: Docker's list, and its agent's heartbeat, which comes every second."""
 STILL = ("running", "paused", "restarting")
 
 
@@ -158,13 +160,14 @@ class Watcher:
 
     def _able(self, client: redis.Redis, name: str) -> bool:
         """Return whether a host's agent is there and can do its work: nothing holds it, and it has taken stock."""
-        if {name, "redis"} & self.disturbed or time.time() - self.samples[name].began > 2:
+        if {name, "redis"} & self.disturbed or time.time() - self.samples[name].began > FRESH_S:
             return False
         try:
             view = str(client.hget("ormen:nodes:view", name) or "").split()
+            age_s = int(client.time()[0]) - float(client.zscore("ormen:nodes:heartbeats", name) or 0) / 1000
         except redis.RedisError:
             return False
-        return len(view) > 3 and (view[1], view[3]) == ("1", "0")
+        return len(view) > 3 and (view[1], view[3]) == ("1", "0") and age_s < FRESH_S
 
 
 def plant(host: Host) -> list[str]:
