@@ -1,12 +1,13 @@
 """How long it takes until all is well again after Redis was away, and until a node that is of no use is suspect.
 
     .venv/bin/python -m benchmarks.outages killed|frozen SECONDS [ROUNDS]
-    .venv/bin/python -m benchmarks.outages deaf|hung [ROUNDS]
+    .venv/bin/python -m benchmarks.outages deaf|hung|useless [ROUNDS]
 
 On three hosts of the test bed. `killed` and `frozen`: six tasks run, Redis is away for so long, and the program of one
 container is killed meanwhile. From Redis's return it is measured until a new task runs, until the killed one runs
 again, and until every node is ready for good; whatever was not killed must be the same container, started at the
-same time. `deaf`: somebody else takes every message of an agent's queue; `hung`: an engine is frozen. Needs root.
+same time. `deaf`: somebody else takes every message of an agent's queue; `hung`: an engine is frozen;
+`useless`: it stays so until its task runs elsewhere. Needs root.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Round = dict[str, float]
 SMALL = {"cpu": 0.01, "memory": "16MiB", "restart": "always"}
 WATCH_S = 18.0
 """For how long after Redis's return the nodes are watched: an agent that hears nothing says so after 15 s."""
-GOALS_S = {"killed": 10.0, "frozen": 10.0, "deaf": 20.0, "hung": 20.0}
+GOALS_S = {"killed": 10.0, "frozen": 10.0, "deaf": 20.0, "hung": 20.0, "useless": 85.0}
 """The most that any median may be. What an agent does to heal itself has no goal."""
 FREE = ("ready again",)
 
@@ -80,6 +81,19 @@ def hung(found: Bed) -> Round:
     thawed = time.time()
     found.until_node(host.name, "ready", timeout_s=30)
     return {"suspect with ENGINE_HUNG": suspect - began, "ready again": time.time() - thawed}
+
+
+def useless(found: Bed) -> Round:
+    """Freeze an engine until its task runs on another host."""
+    task = found.run(**SMALL, constraints=["node!=host9"])
+    host, began = found.host_of(task), time.time()
+    host.freeze_engine()
+    moved = found.until(task["id"], lambda now: now["state"] == "running" and now["attempt"] == 2, timeout_s=120)
+    figure = time.time() - began
+    host.thaw_engine()
+    thawed = time.time()
+    wait_until(lambda: found.running(task["id"]) == [moved["node"]], timeout_s=30)
+    return {"its task runs elsewhere": figure, "one container again": time.time() - thawed}
 
 
 def started(found: Bed, task: str) -> tuple[str | None, str]:
@@ -151,7 +165,7 @@ def main() -> None:
         raise SystemExit(__doc__)
     seconds = float(words.pop(0)) if what in ("killed", "frozen") else 0.0
     count = int(words[0]) if words else 5
-    alone: dict[str, Callable[[Bed], Round]] = {"deaf": deaf, "hung": hung}
+    alone: dict[str, Callable[[Bed], Round]] = {"deaf": deaf, "hung": hung, "useless": useless}
     rounds = []
     with tempfile.TemporaryDirectory(prefix="ormen-outages-") as folder, bed(Path(folder), count=3) as found:
         for number in range(count):
