@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,7 +47,8 @@ class Registry(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[str, bytes]] = {
             "good": (MANIFEST, self._image(b"good")),
-            "slow": (MANIFEST, self._image(b"slow" * 500_000)),
+            # Another layer in each registry, or an engine that has one already would not ask for it.
+            "slow": (MANIFEST, self._image(b"slow" * 500_000 + os.urandom(8))),
             "arm": (INDEX, self._index("arm64")),
         }
         self.address = f"127.0.0.1:{self.server_address[1]}"

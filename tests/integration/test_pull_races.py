@@ -18,11 +18,13 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def registry() -> Iterator[Registry]:
-    """A registry whose repository ``slow`` stops half-way until it is released."""
+def registry(harbour: Harbour) -> Iterator[Registry]:
+    """A registry whose repository ``slow`` stops half-way until it is released; no image of it is left."""
     found = Registry()
     yield found
     found.close()
+    for image in harbour.docker.images(f"{found.address}/slow"):
+        harbour.docker.remove_image(image["Id"], force=True)
 
 
 @pytest.fixture
