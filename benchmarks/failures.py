@@ -11,6 +11,7 @@ events, and the moment before the blow.
 from __future__ import annotations
 
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -88,6 +89,8 @@ def main() -> None:
     what = sys.argv[1] if len(sys.argv) > 1 else ""
     if what not in MISHAPS:
         raise SystemExit(f"which one? {', '.join(MISHAPS)}")
+    # So that the hosts are taken away also when the run is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     count = int(sys.argv[2]) if len(sys.argv) > 2 else MISHAPS[what][2]
     print(report(what, measure(what, count, Path(sys.argv[3]) if len(sys.argv) > 3 else None)))
 

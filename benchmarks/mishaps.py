@@ -64,7 +64,7 @@ def ear(host: Host) -> Ear:
 
 def program_of(host: Host, key: str, value: str) -> int:
     """Return the process of the one running container with this label."""
-    (found,) = host.client.containers.list(filters={"label": f"{key}={value}"})
+    (found,) = host.client.containers.list(ignore_removed=True, filters={"label": f"{key}={value}"})
     found.reload()
     return int(found.attrs["State"]["Pid"])
 
@@ -223,7 +223,7 @@ def sdk_starts(hosts: Sequence[Host], count: int) -> float:
     took = time.time() - began
     for each in hosts:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda item: item.remove(force=True), each.client.containers.list()))
+            list(pool.map(lambda item: item.remove(force=True), each.client.containers.list(ignore_removed=True)))
     return took
 
 
@@ -253,7 +253,9 @@ def service(host: Host, policy: Mapping[str, Any] | None) -> Iterator[str]:
         yield name
     finally:
         made.remove()
-        wait_until(lambda: not host.client.containers.list(all=True, filters={"label": f"{label}={name}"}))
+        wait_until(
+            lambda: not host.client.containers.list(all=True, ignore_removed=True, filters={"label": f"{label}={name}"})
+        )
 
 
 def all_run(bed: Bed, tasks: Sequence[Mapping[str, Any]], gone: Host) -> bool:
