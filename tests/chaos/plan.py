@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 HOSTS = ("host7", "host8", "host9")
 MOVED_CLOCK = "host9"
-"""The host whose agent runs under a clock that can be moved."""
+"""The host whose agent runs under a clock that can be moved. Under libfaketime a plain `time.sleep` fails (EINVAL), so
+what sleeps so ends there, and its agent is started again more often than elsewhere."""
 PARTS = ("api", "control", "beat")
 QUEUES = {**{host: f"node.{host}" for host in HOSTS}, "control": "control", "tick": "tick"}
 
