@@ -1,4 +1,4 @@
-"""Print the first of COUNT neighbouring ports of 127.0.0.1 that are free, below those that Linux gives to clients."""
+"""Print the first of COUNT neighbouring ports that are free on every address, below those Linux gives to clients."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 
 
 def free(port: int) -> bool:
-    """Whether nothing listens on the port now."""
+    """Whether nothing listens on the port now, on any address."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("0.0.0.0", port))
         except OSError:
             return False
     return True
@@ -25,7 +25,7 @@ def main() -> int:
         if all(free(start + offset) for offset in range(count)):
             print(start)
             return 0
-    print(f"error: no {count} neighbouring ports of 127.0.0.1 are free from 10000 on.", file=sys.stderr)
+    print(f"error: no {count} neighbouring ports are free from 10000 on.", file=sys.stderr)
     return 1
 
 

@@ -212,9 +212,11 @@ def bed(
         server = Server(folder / "redis", [host.gateway for host in hosts])
         stack.callback(server.stop)
         place = address or hosts[-1].gateway
-        found = Bed(folder / "deck", free_port(), host=place, token=token, hosts=hosts, server=server)
-        for name, address in (("deck", "127.0.0.1"), *((host.name, host.gateway) for host in hosts)):
-            line = Proxy((address, free_port()), ("127.0.0.1", server.port))
+        first = free_port(2 + count)
+        found = Bed(folder / "deck", first, host=place, token=token, hosts=hosts, server=server)
+        ends = (("deck", "127.0.0.1"), *((host.name, host.gateway) for host in hosts))
+        for number, (name, address) in enumerate(ends, 1):
+            line = Proxy((address, first + number), ("127.0.0.1", server.port))
             found.lines[name] = stack.enter_context(line)
         (folder / "token").write_text(token + "\n")
         (folder / "policy.yaml").write_text(f"host_paths: [{folder}/srv]\n")
