@@ -99,8 +99,12 @@ def unhealthy(task: Task, spec: Spec, end: End, *, reason: Reason, rng: random.R
 
 
 def refused(task: Task, reason: Reason, rng: random.Random) -> Report:
-    """Return the news that this node cannot start the attempt: another node is tried before it for a while."""
-    return _again(task, End(None, None), Again(reason, leaves=True), rng)
+    """Return the news that this node cannot start the attempt: another node is tried before it for a while.
+
+    The engine's faults speak of "this host"; whoever reads the task's record is elsewhere, so the node is named.
+    """
+    named = Reason(reason.code, reason.sentence.replace("this host", str(task.node)))
+    return _again(task, End(None, None), Again(named, leaves=True), rng)
 
 
 def stopped(task: Task, end: End, *, took_s: float, killed: bool) -> Report:

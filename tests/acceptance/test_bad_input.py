@@ -213,8 +213,8 @@ def test_a_registry_that_refuses_is_named_with_the_login(cluster: Cluster, locke
 
 
 def test_an_image_that_may_not_be_pulled_is_missed_on_the_host(cluster: Cluster) -> None:
-    """Pull: never says that the image is not on this host."""
-    assert "is not on this host" in refused(cluster, "PULL_NOT_FOUND", "--pull", "never", "no/such:1")
+    """Pull: never says on which node the image is not."""
+    assert "is not on node-" in refused(cluster, "PULL_NOT_FOUND", "--pull", "never", "no/such:1")
 
 
 def test_a_command_that_is_not_in_the_image_is_named(cluster: Cluster) -> None:

@@ -60,6 +60,12 @@ def test_every_verb_is_a_file_and_every_file_a_verb() -> None:
     assert list(VERBS) == sorted(VERBS)
 
 
+def test_no_two_test_files_have_one_name() -> None:
+    """Collected together, pytest would take the second for the first."""
+    names = [path.name for path in TESTS if path.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_script_is_short_and_says_what_it_does(verb: str) -> None:
     """Under 60 lines, headed by its purpose, its arguments and its replies."""
