@@ -141,8 +141,9 @@ class Sync:
         for task_id, task in {**read, **held}.items():
             container = listed.get(task_id)
             if task is None and container is not None:
-                orphans[task_id] = container.name
-                self._controller.ignore(task_id, container)
+                if self._is_there(container):
+                    orphans[task_id] = container.name
+                    self._controller.ignore(task_id, container)
             elif task is not None and not self._controller.consider(task, container) and not self._lanes.busy(task_id):
                 self._controller.look_at([task])
         for task_id in self._controller.known().keys() - held.keys() - listed.keys():
@@ -155,6 +156,13 @@ class Sync:
             self._station.store.synced(self._station.node, self._station.instance, orphans=self.orphans)
         self.on_full(held, listed)
         return crowded
+
+    def _is_there(self, container: Container) -> bool:
+        """Return whether a listed container is still there: since the list it may have gone, and its record with it."""
+        try:
+            return self._station.runtime.inspect(container.id) is not None
+        except RuntimeFault:
+            return True
 
     def _is_to_go(self, task: Task, container: Container | None) -> bool:
         duty = duty_of(task, self._station.node)

@@ -88,6 +88,23 @@ def test_a_container_without_a_record_is_an_orphan_and_left_running(bench: Agent
     assert bench.agent.sync.orphans == (task.container_name,)
 
 
+def test_a_container_that_went_with_its_record_is_no_orphan(bench: AgentBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task may be removed between the list of containers and the reading of records: nothing is left to be told."""
+    task, store = bench.running(), bench.agent.station.store
+    held = store.held
+
+    def late(node: str) -> object:
+        bench.deck.remove(task, force=True)
+        bench.runtime.remove(task.container_id or "")
+        store.confirm(task.id, node=node)
+        return held(node)
+
+    monkeypatch.setattr(store, "held", late)
+    bench.agent.sync.make_full()
+    bench.sync()
+    assert bench.agent.sync.orphans == ()
+
+
 def test_without_redis_nothing_is_changed_and_nothing_forgotten(
     bench: AgentBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
