@@ -159,15 +159,17 @@ class Watcher:
                 self.doubled |= self.twice.look(self.boxes() or [], able, time.time())
 
     def _able(self, client: redis.Redis, name: str) -> bool:
-        """Return whether a host's agent is there and can do its work: nothing holds it, and it has taken stock."""
+        """Return whether a host is within reach: nothing holds it, and its agent has just spoken.
+
+        Not asked is whether the deck calls it ready, which it does only once no replaced container is left there.
+        """
         if {name, "redis"} & self.disturbed or time.time() - self.samples[name].began > FRESH_S:
             return False
         try:
-            view = str(client.hget("ormen:nodes:view", name) or "").split()
             age_s = int(client.time()[0]) - float(client.zscore("ormen:nodes:heartbeats", name) or 0) / 1000
         except redis.RedisError:
             return False
-        return len(view) > 3 and (view[1], view[3]) == ("1", "0") and age_s < FRESH_S
+        return age_s < FRESH_S
 
 
 def plant(host: Host) -> list[str]:
