@@ -228,7 +228,7 @@ def test_a_port_taken_outside_ormen_is_named_with_its_holder(cluster: Cluster) -
     """PORT_IN_USE names port and holder, `run` waits to its timeout (124); freed, the task starts by itself."""
     port = free_port()
     with taken(port):
-        done = cluster.ormen("run", "--name", "late", "-p", f"{port}:7777", "--timeout", "2s", IMAGE)
+        done = cluster.ormen("run", "--name", "late", "-p", f"{port}:7777", "--timeout", "6s", IMAGE)
         assert (done.code, "[PORT_IN_USE]" in done.err, "-p 7777 takes a free port" in done.err) == (124, True, True), (
             done
         )

@@ -87,7 +87,7 @@ def test_a_crash_loop_is_visible(deck: Bed) -> None:
     assert "Next try at" in listed
     assert "next try" in deck.ormen("status", "loop").out
     assert "attempt 3 follows a pause of 1." in " ".join(deck.ormen("events", "loop").out.split())
-    assert [one["log_tail"] for one in attempts_of(deck, "loop")] == [["about to fall"]] * 3
+    assert [one["log_tail"] for one in attempts_of(deck, "loop")][:3] == [["about to fall"]] * 3
 
 
 def test_a_retry_cuts_the_pause_short(deck: Bed) -> None:

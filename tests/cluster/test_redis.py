@@ -301,7 +301,7 @@ def test_an_emptied_redis_changes_nothing_and_is_explained(fleet: Bed, emptied: 
     host = fleet.hosts[0]
     wait_until(lambda: said in fleet.ormen("mast").err, timeout_s=WELL_S)
     assert said in fleet.ormen("status").err
-    assert fleet.get("/readyz")["remarks"][0].startswith(said)
+    assert fleet.call("GET", "/readyz").json["remarks"][0].startswith(said)
     assert "nothing is changed; start the agent again to join the new one" in host.log
     assert "Redis holds another cluster" in fetch(5556, "/healthz", host=host.address)
     for each in fleet.hosts:
