@@ -68,9 +68,10 @@ def test_the_last_slots_are_given_once(fleet: Bed, other: Deck) -> None:
     wait_until(lambda: len([item for item in fleet.containers() if item.status == "running"]) == slots)
     assert within_bounds(fleet)
     at_once([partial(fleet.call, "DELETE", f"/v1/tasks/{record['id']}?force=1") for record in placed])
+    removed = {record["id"] for record in placed}
+    wait_until(lambda: not {item.labels["ormen.task"] for item in fleet.containers()} & removed)
     wait_until(lambda: len([item for item in fleet.containers() if item.status == "running"]) == slots)
     assert within_bounds(fleet)
-    assert not {item.labels["ormen.task"] for item in fleet.containers()} & {record["id"] for record in placed}
 
 
 def test_a_host_port_is_given_once_a_host(fleet: Bed, other: Deck) -> None:
