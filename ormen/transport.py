@@ -197,6 +197,9 @@ class Transport:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise self._silence(error, repeat=connected or was_there) from error
+        if connection.sock is not None:
+            # The answer keeps the line open until it is closed itself, also where the other side would keep it longer.
+            connection.sock.close()
         if answer.status >= 400:
             with _closing(answer):
                 raise self._problem(answer)

@@ -20,7 +20,7 @@ def test_one_dead_line_that_was_found_out_renews_them_all(settings: Settings) ->
     redis = urlsplit(settings.redis_url)
     with Proxy(("127.0.0.1", free_port()), ("127.0.0.1", redis.port or 0)) as line:
         url = settings.redis_url.replace(f":{redis.port}", f":{line.listen[1]}")
-        store = RedisStore.connect(replace(settings, redis_url=url), "test", timeout_s=1.0)
+        store = RedisStore.connect(replace(settings, redis_url=url), "test", timeout_s=3.0)
         use_all(store)
         line.strand()
         with pytest.raises(StoreUnavailable, match="does not answer in time"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import pytest
@@ -58,6 +60,25 @@ def test_a_refused_connection_is_not_repeated() -> None:
         Client("127.0.0.1:9").version()
     assert (caught.value.code, caught.value.exit_code) == ("UNREACHABLE", 5)
     assert time.monotonic() - began < 2
+
+
+def test_a_line_that_the_other_side_would_keep_is_closed() -> None:
+    """After a refusal from a server that keeps its lines open, ours is closed: a client that lives long leaks none."""
+
+    def refuse(listening: socket.socket) -> bytes:
+        line, _ = listening.accept()
+        with line:
+            line.settimeout(10)
+            line.recv(65536)
+            line.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}")
+            return line.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as server:
+        said = server.submit(refuse, listening)
+        with pytest.raises(ClientError) as caught:
+            Client(f"127.0.0.1:{listening.getsockname()[1]}").version()
+        assert said.result() == b""
+    assert caught.value.code == "NOT_A_DECK"
 
 
 def test_a_dropped_restart_is_not_repeated() -> None:
