@@ -86,7 +86,7 @@ class Service:
             self.lost.append(notice)
             if not notice.final:
                 words = last_words(notice.program.log, offset=notice.log_start)
-                self._say(f"{notice.program.role} dies at once, not started again: {notice.program.log}")
+                self._say(f"{notice.program.role} dies at once, tried again once a minute: {notice.program.log}")
                 for line in words:
                     self._say(f"  {line}")
 

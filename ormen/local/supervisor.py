@@ -1,4 +1,4 @@
-"""Keep children running: start, see each death, start again with growing pauses, give up on one that cannot live.
+"""Keep children running: start, see each death, start again with growing pauses, once a minute what dies at once.
 
 The supervisor owns no thread. `step` does what is due and is called by whoever waits, from the main thread: a child
 is tied to the thread that starts it.
@@ -17,6 +17,9 @@ from ormen.local.processes import Child, End, Program
 MOST_DEATHS = 5
 """That many deaths within a minute are a crash loop."""
 WINDOW_S = 60.0
+CRASH_LOOP_PAUSE_S = 60.0
+"""What dies at once is tried this seldom, and for ever: a full disk is emptied, a missing file put back, and nobody
+should have to remember that a part of the deck had been given up."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 LONGEST_BLAMELESS_S = 2.0
 """While Redis is away: whoever waits for it is back soon after it."""
@@ -41,7 +44,8 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """A program will not be started again: it dies at once each time, or its exit code was an answer (`final`)."""
+    """A program dies at once each time and is only tried once a minute from now on, or, if `final`, its exit code was
+    an answer and it is not started again."""
 
     program: Program
     end: End
@@ -70,6 +74,7 @@ class _Charge:
     pause_s: float = 0.0
     due: float | None = None
     began: float = 0.0
+    looping: bool = False
 
 
 class Supervisor:
@@ -103,7 +108,7 @@ class Supervisor:
         return charge.child.pid if charge and charge.child else None
 
     def gave_up(self, name: str) -> bool:
-        """Return whether the program is neither running nor going to."""
+        """Return whether the program is neither running nor going to: its exit code was an answer."""
         charge = self._charges.get(name)
         return charge is None or (charge.child is None and charge.due is None)
 
@@ -171,14 +176,21 @@ class Supervisor:
         charge.deaths = [at for at in charge.deaths if now - at < WINDOW_S]
         if not blameless:
             charge.deaths.append(now)
-        if final or len(charge.deaths) >= MOST_DEATHS:
+        if final:
             self._tell(GaveUp(charge.program, end, final, child.log_start))
             return
         charge.pause_s = _pause(charge.pause_s, ran_s=now - charge.began)
         if blameless:
             charge.pause_s = min(charge.pause_s, LONGEST_BLAMELESS_S)
+        was_looping = charge.looping and now - charge.began < WINDOW_S
+        charge.looping = was_looping or len(charge.deaths) >= MOST_DEATHS
+        if charge.looping:
+            charge.pause_s = CRASH_LOOP_PAUSE_S
         charge.due = now + charge.pause_s
-        self._tell(Died(charge.program, end, charge.pause_s))
+        if charge.looping and not was_looping:
+            self._tell(GaveUp(charge.program, end, final, child.log_start))
+        else:
+            self._tell(Died(charge.program, end, charge.pause_s))
 
 
 def _pause(last_s: float, *, ran_s: float) -> float:

@@ -26,7 +26,7 @@ SPREAD_S = 2.5
 """Within which the faults of a burst begin."""
 KILL_PAUSE = 4
 """Bursts for which a part that was killed is left alone: five deaths within a minute are a crash loop by our own rule,
-and somebody has to look."""
+and then the part is tried once a minute only."""
 
 
 @dataclass(frozen=True, slots=True)
