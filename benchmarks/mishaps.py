@@ -102,6 +102,8 @@ def container(bed: Bed, number: int) -> dict[str, float]:
 def agent(bed: Bed, number: int) -> dict[str, float]:
     """An agent is killed: until its successor has joined, and until it has looked through its engine."""
     (host,) = bed.hosts
+    if number and number % 4 == 0:
+        bed.rejoin(host)  # five deaths within a minute would be a crash loop, and its sailor would take its time
     task = bed.run(name="web", **SMALL)
     former, sailor = host.agent, psutil.Process(host.sailors[-1].pid)
     blow = time.time()

@@ -44,8 +44,10 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class GaveUp:
-    """A program dies at once each time and is only tried once a minute from now on, or, if `final`, its exit code was
-    an answer and it is not started again."""
+    """A program dies at once each time and is tried only once a minute from now on.
+
+    If `final`, its exit code was an answer, and it is not started again.
+    """
 
     program: Program
     end: End
