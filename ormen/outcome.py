@@ -76,3 +76,29 @@ def _tried_enough(record: Mapping[str, Any], code: str | None) -> bool:
         return int(record.get("restarts") or 0) >= ENOUGH_ATTEMPTS
     refused = code is not None and (code.startswith("PULL_") or code in (Code.DISK_FULL, Code.START_STALLED))
     return refused and int(record["attempt"]) >= ENOUGH_ATTEMPTS
+
+
+class Reach(StrEnum):
+    """Whether a task is where it is waited for."""
+
+    THERE = "there"
+    NOT_YET = "not yet"
+    NEVER = "never"
+
+
+def reach(record: Mapping[str, Any], goal: str) -> Reach:
+    """Return whether the task is `goal`: running (and healthy, if it has a check), completed, failed, or ended.
+
+    NEVER is said where it cannot come to it unless somebody does something: it has ended otherwise, no known node
+    could ever hold it, or its own failure is one that trying again does not cure. Having run to its end by itself
+    counts as having run.
+    """
+    state, verdict = record["state"], judge(record)
+    if goal == "running":
+        good, hopeless = verdict in (Verdict.UP, Verdict.DONE), verdict is not Verdict.WAITING
+    else:
+        ends = ("completed", "failed") if goal == "ended" else (goal,)
+        good = state in ends
+        hopeless = state in ("completed", "failed") or (state == "pending" and code_of(record) in FINAL)
+        hopeless = hopeless or never_fits(record)
+    return Reach.THERE if good else Reach.NEVER if hopeless else Reach.NOT_YET

@@ -88,7 +88,7 @@ class Request:
     """One request.
 
     `wait_s` is how long the deck itself may take by agreement; `repeatable` is false where a second arrival
-    would do a second thing.
+    would do a second thing; `patience_s` is for how long it is repeated.
     """
 
     method: str
@@ -97,6 +97,7 @@ class Request:
     body: object = None
     wait_s: float = 0.0
     repeatable: bool = True
+    patience_s: float = PATIENCE_S
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -126,10 +127,10 @@ class Transport:
     def send(self, request: Request) -> Any:
         """Return the answer's JSON (None for an empty one); raise ClientError for a problem.
 
-        A 503 is repeated after its Retry-After, a dropped connection at once, for `PATIENCE_S` together. A
+        A 503 is repeated after its Retry-After, a dropped connection at once, for its `patience_s` together. A
         refused connection is not: there is no deck, unless one was there a moment ago.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + request.patience_s
         again = False
         while True:
             try:

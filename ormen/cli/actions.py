@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from ormen.cli.completing import TASK
 from ormen.cli.errors import TIMED_OUT, ended, show
 from ormen.cli.options import DURATION, Command, common, option, session_of
 from ormen.cli.render import actions as render
@@ -57,7 +58,7 @@ _TIMEOUT = option("--timeout", type=DURATION, default=WAIT_S, metavar="TIME", he
 
 
 @click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen stop web worker-1"])
-@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
 @_WAIT
 @_TIMEOUT
 @common
@@ -86,7 +87,7 @@ def _again(ctx: click.Context, words: tuple[str, ...], *, verb: str, wait_s: flo
 
 
 @click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen restart web"])
-@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
 @_WAIT
 @_TIMEOUT
 @common
@@ -99,7 +100,7 @@ def restart(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: flo
 @click.command(
     cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen status -q --state failed | xargs ormen retry"]
 )
-@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
 @_WAIT
 @_TIMEOUT
 @common
@@ -110,7 +111,7 @@ def retry(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: float
 
 
 @click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen rm old-job", "ormen rm --force web"])
-@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
 @option("-f", "--force", is_flag=True, help="Stop them first if they still run")
 @_WAIT
 @_TIMEOUT

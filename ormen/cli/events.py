@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ormen.cli.completing import NODE, TASK
 from ormen.cli.errors import Failure
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.render import events as render
@@ -17,9 +18,9 @@ from ormen.transport import Document
     usage=["[OPTIONS] [TASK]"],
     examples=["ormen events -f", "ormen events web", "ormen events --node node-2 --since 1h"],
 )
-@click.argument("task", metavar="[TASK]", required=False)
+@click.argument("task", metavar="[TASK]", required=False, shell_complete=TASK)
 @option("-f", "--follow", is_flag=True, help="Stay and show what happens")
-@option("--node", metavar="NODE", help="Only events of this node")
+@option("--node", metavar="NODE", help="Only events of this node", shell_complete=NODE)
 @option("--since", metavar="TIME", help="From then on: 10m ago, or an RFC 3339 time")
 @option("--utc", is_flag=True, help="Times as RFC 3339 with Z")
 @common

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ormen.cli.completing import TASK_OR_NODE
 from ormen.cli.errors import ended, show
 from ormen.cli.options import Command, common, session_of
 from ormen.cli.session import serialized
@@ -15,7 +16,7 @@ from ormen.transport import ClientError, Document
 @click.command(
     cls=Command, usage=["[OPTIONS] TASK|NODE..."], examples=["ormen inspect web", "ormen inspect web -o yaml"]
 )
-@click.argument("words", metavar="TASK|NODE...", nargs=-1, required=True)
+@click.argument("words", metavar="TASK|NODE...", nargs=-1, required=True, shell_complete=TASK_OR_NODE)
 @common
 @click.pass_context
 def inspect(ctx: click.Context, words: tuple[str, ...]) -> None:

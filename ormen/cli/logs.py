@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 
+from ormen.cli.completing import TASK
 from ormen.cli.errors import Failure, ended, show
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.render import logs as render
@@ -22,7 +23,7 @@ from ormen.transport import Document
     usage=["[OPTIONS] TASK..."],
     examples=["ormen logs -f web", "ormen logs web-1 web-2 -n 2 -t", "ormen logs api --previous"],
 )
-@click.argument("words", metavar="TASK...", nargs=-1, required=True)
+@click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
 @option("-f", "--follow", is_flag=True, help="Stay and show what comes")
 @option("-n", "--tail", type=click.IntRange(0, 1_000_000), metavar="N", help="Only the last N lines")
 @option("--since", metavar="TIME", help="From then on: 10m ago, or an RFC 3339 time")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
+from ormen.cli.completing import NODE
 from ormen.cli.errors import Failure, ended, show
 from ormen.cli.options import DURATION, Command, columned, common, help_of, listing, names_of, option, session_of
 from ormen.cli.render import nodes as render
@@ -16,6 +18,13 @@ from ormen.client import Client
 from ormen.errors import OrmenError
 from ormen.node import strange
 from ormen.transport import Document
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+NAMES = click.Argument(["names"], nargs=-1)
+"""What may stand in a command's place."""
 
 
 class Mast(click.Group):
@@ -28,6 +37,13 @@ class Mast(click.Group):
         name = {"uncordon": "activate"}.get(args[0], args[0])
         command = self.get_command(ctx, name)
         return (name, command, args[1:]) if command else ("show", show_node, list(args))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands, and the names of nodes, which may stand in their place."""
+        from click.shell_completion import CompletionItem
+
+        named = [CompletionItem(name) for name in NODE(ctx, NAMES, incomplete)]
+        return [*super().shell_complete(ctx, incomplete), *named]
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the forms of use and what each does."""
@@ -81,7 +97,7 @@ def print_nodes(session: Session, found: list[Document]) -> bool:
 
 
 @click.command(name="show", cls=Command, hidden=True)
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=NODE)
 @listing
 @common
 @click.pass_context
@@ -141,12 +157,12 @@ def _act(
         ended(code)
 
 
-_NAMES = click.argument("names", metavar="NODE...", nargs=-1, required=True)
+_NAMES = click.argument("names", metavar="NODE...", nargs=-1, required=True, shell_complete=NODE)
 _REASON = option("--reason", metavar="TEXT", help="Why, for those who look later")
 
 
 @mast.command(cls=Command, usage=["[OPTIONS] NODE"])
-@click.argument("name", metavar="NODE")
+@click.argument("name", metavar="NODE", shell_complete=NODE)
 @_REASON
 @option("--wait/--no-wait", default=True, help="Return once it is empty, or at once  [wait]")
 @option("--timeout", type=DURATION, default=600.0, metavar="TIME", help="Longest wait  [10m]")
@@ -181,7 +197,7 @@ def activate(ctx: click.Context, names: tuple[str, ...]) -> None:
 @mast.command(
     cls=Command, usage=["[OPTIONS] NODE KEY=VALUE... KEY-..."], examples=["ormen mast label node-1 disk=ssd zone-"]
 )
-@click.argument("name", metavar="NODE")
+@click.argument("name", metavar="NODE", shell_complete=NODE)
 @click.argument("labels", metavar="KEY=VALUE...", nargs=-1, required=True)
 @common
 @click.pass_context

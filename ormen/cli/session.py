@@ -7,15 +7,24 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from ormen.cli.render.text import Look
 
 if TYPE_CHECKING:
     from ormen.client import Client
+    from ormen.transport import Transport
 
 DEFAULT_MANAGER = "localhost:5555"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A deck's address, and the token with which it is asked."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -33,13 +42,28 @@ class Session:
         """Return a client of the deck that -m, else ORMEN_MANAGER names."""
         from ormen.client import Client
 
-        address = self.manager or os.environ.get("ORMEN_MANAGER") or DEFAULT_MANAGER
+        place = self.place()
+        return Client(place.url, place.token, timeout)
+
+    def transport(self, *, timeout: float = 10.0) -> Transport:
+        """Return a way to the same deck for what `Client` has no method for."""
+        from ormen.transport import Address, Transport
+
+        place = self.place()
+        return Transport(Address.parse(place.url), token=place.token, timeout=timeout)
+
+    def place(self) -> Place:
+        """Return where the deck is and with what token it is asked; raise Failure for an address that is none."""
+        from ormen.transport import Address
+
+        found = Place(self.manager or os.environ.get("ORMEN_MANAGER") or DEFAULT_MANAGER, os.environ.get("ORMEN_TOKEN"))
         try:
-            return Client(address, os.environ.get("ORMEN_TOKEN") or None, timeout)
+            Address.parse(found.url)
         except ValueError as error:
             from ormen.cli.errors import Failure
 
             raise Failure(str(error), hint="write it as HOST:PORT, or as a URL.", exit_code=2) from None
+        return found
 
     @property
     def structured(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ormen.cli.completing import NODE, TASK
 from ormen.cli.errors import ended, show
 from ormen.cli.options import Command, common, listing, option, session_of
 from ormen.cli.render import tasks as render
@@ -30,9 +31,9 @@ REDRAW_S = 0.5
     usage=["[OPTIONS]", "[OPTIONS] TASK..."],
     examples=["ormen status -l app=shop", "ormen status -q --state failed | xargs ormen retry", "ormen status web"],
 )
-@click.argument("words", metavar="[TASK]...", nargs=-1)
+@click.argument("words", metavar="[TASK]...", nargs=-1, shell_complete=TASK)
 @option("--state", multiple=True, metavar="STATE", help="Only this state; more with commas")
-@option("--node", metavar="NODE", help="Only tasks on this node")
+@option("--node", metavar="NODE", help="Only tasks on this node", shell_complete=NODE)
 @option("-l", "--label", multiple=True, metavar="EXPR", help="Only tasks with it: app=web,tier!=db")
 @option("-a", "--all", "every", is_flag=True, help="All rows, not the 100 newest")
 @option("-w", "--watch", is_flag=True, help="Draw anew at each event; in a pipe a row each")

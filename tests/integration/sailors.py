@@ -20,14 +20,14 @@ class Sailor:
         self.name = name
         self.facts = facts
 
-    def join(self) -> Sailor:
+    def join(self, instance: str = "i") -> Sailor:
         """Join the cluster and report a first complete look at Docker."""
         room = Resources(4000, 4 * GIB, 100 * GIB)
         self.store.join(
-            NodeCard(self.name, "i", "10.0.0.1", "http://127.0.0.1:5556", f"engine-{self.name}", "24", "linux", "amd64",
-                     "0", {"zone": "eu"}, room, self.facts)
+            NodeCard(self.name, instance, "10.0.0.1", "http://127.0.0.1:5556", f"engine-{self.name}", "24", "linux",
+                     "amd64", "0", {"zone": "eu"}, room, self.facts)
         )  # fmt: skip
-        self.store.synced(self.name, "i", orphans=[])
+        self.store.synced(self.name, instance, orphans=[])
         return self
 
     def take(self) -> tuple[Task, ...]:

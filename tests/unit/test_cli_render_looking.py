@@ -180,9 +180,26 @@ def test_mast_is_drawn_for_each_width(name: str, look: Look) -> None:
 
 
 def test_one_node_is_drawn() -> None:
-    """One node in full: who, where, how much of each, which ports and tasks."""
-    labels, ports = {"disk": "ssd", "zone": "eu-west"}, {"8000/tcp": "api", "53/udp": "dns"}
-    golden("mast_one", nodes.detail(node("node-2", labels=labels, ports=ports), ["api", "dns"], eyes(80)))
+    """One node in full, as the sketch has it: who, where, how much of each, which ports and tasks."""
+    shown = node(
+        "node-2",
+        address="10.0.0.12",
+        labels={"disk": "ssd", "zone": "eu-west"},
+        last_heartbeat_at="2026-11-21T10:04:20.990Z",
+        joined_at="2026-11-03T09:00:00.000Z",
+        ports={"8000/tcp": "api", "8080/tcp": "shop", "5432/tcp": "db"},
+        capacity={"cpu": 8, "memory_bytes": 33499906048, "disk_bytes": 493921239040},
+        reserved={"cpu": 7.5, "memory_bytes": 33071248179, "disk_bytes": 42949672960},
+        used={"cpu": 3.1, "memory_bytes": 21152713932, "disk_bytes": 104152956928},
+    )
+    held = ["api", "shop", "db", "cache", "import-1", "import-2", "mail", "cron", "web-3"]
+    golden("mast_one", nodes.detail(shown, held, eyes(80)))
+
+
+def test_amounts_of_one_row_have_one_unit() -> None:
+    """What is left of gibibytes is said in gibibytes; a host of less is in mebibytes."""
+    text = nodes.detail(node("tiny", capacity={"cpu": 1, "memory_bytes": GIB // 2, "disk_bytes": 0}), [], eyes(80))
+    assert "512 MiB" in text
 
 
 def test_events_are_drawn() -> None:

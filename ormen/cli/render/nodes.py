@@ -82,7 +82,7 @@ def detail(node: Record, tasks: Sequence[str], look: Look) -> str:
     head = f"{paint(state, word_colour(state), look)}, agent {clean(node['agent_version'])}"
     head += f" last spoke {age(node.get('last_heartbeat_at'), look, tenths=True)} ago"
     if node.get("joined_at"):
-        head += f", joined {age(node['joined_at'], look)} ago"
+        head += f", up {age(node['joined_at'], look)}"
     lines = [paint(name, "bold", look) + " " * max(9 - len(name), 2) + head]
     if remark(node):
         lines += wrap(remark(node), look.width, first=" " * 9, rest=" " * 9)
@@ -108,7 +108,8 @@ def _amounts(node: Record, look: Look) -> list[str]:
     )
     lines = [paint(" " * 11 + titles, "dim", look)]
     for key, title in (("cpu", "cpu"), ("memory_bytes", "memory"), ("disk_bytes", "disk")):
-        row = [_rounded(part[key]) if key == "cpu" else format_size(part[key]) for part in parts]
+        unit = "GiB" if node["capacity"][key] >= 1024**3 else None
+        row = [_rounded(part[key]) if key == "cpu" else format_size(part[key], unit=unit) for part in parts]
         lines.append(f"{title:<11}" + "".join(cell.rjust(wide) for cell, wide in zip(row, _WIDTHS, strict=True)))
     return lines
 

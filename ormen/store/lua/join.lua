@@ -21,8 +21,8 @@ v.synced, v.trouble, v.lost, v.engine = '0', '-', '0', A.engine
 v.cpu, v.memory, v.disk, v.rev = tonumber(A.cpu), tonumber(A.memory), tonumber(A.disk), int(v.rev + 1)
 put_view(A.node, v)
 redis.call('HSET', P .. 'nodes:facts', A.node, cjson.encode(facts))
+if redis.call('HGET', P .. 'node:' .. A.node, 'instance') ~= A.instance then redis.call('HSET', P .. 'node:' .. A.node, 'joined', int(NOW)) end
 redis.call('HSET', P .. 'node:' .. A.node, 'instance', A.instance)
-redis.call('HSETNX', P .. 'node:' .. A.node, 'joined', int(NOW))
 redis.call('HDEL', P .. 'node:' .. A.node, 'trouble', 'trouble_since', 'shown', 'awaited')
 redis.call('ZADD', P .. 'nodes:heartbeats', NOW, A.node)
 redis.call('ZREM', P .. 'nodes:lost', A.node)
