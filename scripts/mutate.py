@@ -20,7 +20,7 @@ import pytest
 from guards import AGENT, GUARDS, Guard
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("ormen", "manager_api", "worker_agent", "tests", "pyproject.toml", "setup.cfg")
+COPIED = ("ormen", "manager_api", "worker_agent", "scripts", "tests", "pyproject.toml", "setup.cfg")
 LIBRARIES = (
     "celery",
     "docker",
