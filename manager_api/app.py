@@ -16,6 +16,7 @@ from manager_api.routes.prune import prune
 from manager_api.routes.seed import seed
 from manager_api.routes.system import system
 from manager_api.routes.tasks import tasks
+from manager_api.routes.tokens import tokens
 from manager_api.services import Services
 from ormen import __version__
 from ormen.policy import load_policy
@@ -53,9 +54,9 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     app.extensions["ormen"] = mine
     problems.install(app)
     metrics.install(app, mine.metrics)
-    auth.install(app, settings)
+    auth.install(app, settings, mine)
     documentation = Documentation(app)
-    for blueprint in (tasks, logs, nodes, brake, events, prune, system, seed):
+    for blueprint in (tasks, logs, nodes, brake, events, prune, tokens, system, seed):
         documentation.register_blueprint(blueprint)
     return app
 

@@ -1,18 +1,39 @@
-"""Who may ask: one admin token, sent as ``Authorization: Bearer …``; without a token set, everybody who can connect."""
+"""Who may ask, and for what: the deck's own token, or one that an admin has made, as ``Authorization: Bearer …``.
+
+Without a token of the deck's own everybody who can connect may do everything.
+"""
 
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask, request
+from flask import Flask, g, request
 
 from manager_api.problems import in_seed_dialect
-from ormen.errors import TokenMissing, TokenWrong
+from manager_api.roles import needed
+from ormen.errors import RoleTooLow, TokenMissing, TokenWrong
 from ormen.settings import Settings
+from ormen.tokens import Role, Token, better_name
+from ormen.units import format_age
+
+if TYPE_CHECKING:
+    from manager_api.known_tokens import KnownTokens
+    from manager_api.services import Services
+    from manager_api.submission import Deck
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """Paths that never need the token: load balancers ask them, and they tell nothing of any task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `name` is empty for the deck's own token and for a deck without one: then nobody knows."""
+
+    name: str = ""
+    role: Role = Role.ADMIN
 
 
 def read_token(settings: Settings) -> bytes | None:
@@ -30,13 +51,60 @@ def read_token(settings: Settings) -> bytes | None:
     return token
 
 
-def check(token: bytes, header: str | None) -> None:
-    """Raise TokenMissing or TokenWrong unless `header` carries `token`. Takes the same time however wrong it is."""
+def recognise(own: bytes, header: str | None, known: KnownTokens) -> Caller:
+    """Return who sends this header; raise TokenMissing, or TokenWrong for one that is unknown or has expired.
+
+    The deck's own token is compared first, in the same time however wrong it is, and needs no store.
+    """
     scheme, _, sent = (header or "").partition(" ")
-    if scheme.lower() != "bearer" or not sent.strip():
+    secret = sent.strip()
+    if scheme.lower() != "bearer" or not secret:
         raise TokenMissing("this deck wants a token", hint=remedy())
-    if not hmac.compare_digest(sent.strip().encode(), token):
-        raise TokenWrong("the token is not this deck's", hint="it is what ORMEN_TOKEN or --token-file gave the deck")
+    if hmac.compare_digest(secret.encode(), own):
+        return Caller()
+    token = known.find(secret)
+    if token is None:
+        hint = "it may have been removed, or be of another deck; an admin can make one: ormen token create NAME"
+        raise TokenWrong("this deck does not know the token", hint=hint)
+    now_ms = known.now_ms()
+    if token.expired(now_ms):
+        raise expired(token, now_ms)
+    known.note_use(token, now_ms)
+    return Caller(token.name, token.role)
+
+
+def expired(token: Token, now_ms: int) -> TokenWrong:
+    """Return the refusal of a token that is too old."""
+    age = format_age((now_ms - token.expires_ms) / 1000)
+    name = token.name
+    hint = f"an admin can make a new one: ormen token rm {name} && ormen token create {name} --role {token.role}"
+    return TokenWrong(f"your token {name} expired {age} ago", hint=hint, token=name)
+
+
+def demand(caller: Caller, role: Role) -> None:
+    """Raise RoleTooLow unless the caller may do what needs `role`."""
+    if caller.role.covers(role):
+        return
+    other = better_name(caller.name, role)
+    raise RoleTooLow(
+        f"your token {caller.name} may {caller.role.verb} but not {role.verb}",
+        hint=f"an admin can make one: ormen token create {other} --role {role}",
+        token=caller.name,
+        role=caller.role.value,
+        needed=role.value,
+    )
+
+
+def caller() -> Caller:
+    """Return who sent the current request."""
+    found: Caller = g.get("caller") or Caller()
+    return found
+
+
+def acting(mine: Services) -> Deck:
+    """Return the deck as the current request's caller uses it: what is written says by whom."""
+    name = caller().name
+    return replace(mine.deck, by=name) if name else mine.deck
 
 
 def remedy() -> str:
@@ -46,14 +114,16 @@ def remedy() -> str:
     return "send Authorization: Bearer …"
 
 
-def install(app: Flask, settings: Settings) -> None:
-    """Let only those pass who know the token, if there is one; ``insecure`` opens the seeds' routes to all."""
-    token = read_token(settings)
-    if token is None:
+def install(app: Flask, settings: Settings, mine: Services) -> None:
+    """Let only those pass whose token allows it, if the deck has one; ``insecure`` opens the seeds' routes to all."""
+    own = read_token(settings)
+    if own is None:
         return
+    mine.guarded = True
 
     @app.before_request
-    def demand_the_token() -> None:
+    def demand_a_token() -> None:
         if request.path in OPEN or (settings.insecure and in_seed_dialect()):
             return
-        check(token, request.headers.get("Authorization"))
+        g.caller = recognise(own, request.headers.get("Authorization"), mine.tokens)
+        demand(g.caller, needed(request.method, request.url_rule.rule if request.url_rule else None))

@@ -67,10 +67,10 @@ class Nouns(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
     def answers(
         self, status: int, schema: object = None, *, problems: tuple[int, ...] = (), content: str | None = None
     ) -> Decorator:
-        """Document the good answer and the statuses of the problems, among them always 401 and 503."""
+        """Document the good answer and the statuses of the problems, among them always 401, 403 and 503."""
 
         def decorate(view: View) -> View:
-            for code in sorted({401, 503, *problems}, reverse=True):
+            for code in sorted({401, 403, 503, *problems}, reverse=True):
                 view = self.alt_response(code, schema=ProblemDocument, content_type=PROBLEM_TYPE)(view)
             return self.also_answers(status, schema, content=content)(view)
 
@@ -80,7 +80,7 @@ class Nouns(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
         """Document the good answer of a route of the seeds' dialect, and the statuses with its error body."""
 
         def decorate(view: View) -> View:
-            for code in sorted({401, 503, *errors}, reverse=True):
+            for code in sorted({401, 403, 503, *errors}, reverse=True):
                 view = self.alt_response(code, schema=SeedError)(view)
             return self.also_answers(status, schema)(view)
 

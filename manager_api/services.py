@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 
 from manager_api.feed import Feed
+from manager_api.known_tokens import KnownTokens
 from manager_api.metrics import Metrics
 from ormen.errors import Busy
 from ormen.settings import Settings
+from ormen.store.tokens import TokenStore
 
 if TYPE_CHECKING:
     from manager_api.submission import Deck
@@ -57,7 +59,7 @@ class LongAnswers:
 
 
 class Services:
-    """The deck, its event feed, its long answers and its figures.
+    """The deck, its event feed, its long answers, its figures and the tokens it knows; `guarded`: it demands one.
 
     Nothing is connected before the first use, so that an application made before a fork shares no socket
     with its siblings.
@@ -71,6 +73,9 @@ class Services:
         self.long = LongAnswers(LONG_ANSWERS)
         self.feed = Feed(lambda: self.deck.store)
         self.metrics = Metrics(self)
+        self.tokens = KnownTokens(lambda: self.token_store)
+        self.guarded = False
+        self._tokens: TokenStore | None = None
         self._deck = deck
         self._lock = threading.Lock()
 
@@ -81,6 +86,13 @@ class Services:
             if self._deck is None:
                 self._deck = open_deck(self.settings, policy=self.policy)
             return self._deck
+
+    @property
+    def token_store(self) -> TokenStore:
+        """Return the tokens in the store, over the deck's own connections."""
+        if self._tokens is None:
+            self._tokens = TokenStore(self.settings, self.deck.store.client)
+        return self._tokens
 
     def close(self) -> None:
         """End every stream and wait, so that the process can stop at once."""

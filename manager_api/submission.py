@@ -31,12 +31,13 @@ LONGER_NAMES = (None, 8, 16, 32)
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """What a request needs of its process."""
+    """What a request needs of its process. `by` is who asks, the name of a token, where that is known."""
 
     store: ManagerStore
     ringer: Ringer
     settings: Settings
     policy: Policy
+    by: str = ""
 
 
 def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
@@ -46,7 +47,7 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     `task`, the id by which the request can be repeated.
     """
     try:
-        _store(deck.store, items)
+        _store(deck.store, items, by=deck.by)
         ids = [item.id for item in items]
         _place(deck, [task for task in deck.store.read(ids).values() if task])
         stored = deck.store.read(ids)
@@ -59,7 +60,7 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     return [task for item in items if (task := stored[item.id])]
 
 
-def _store(store: ManagerStore, items: Sequence[Item]) -> None:
+def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> None:
     """Store all items or none. A default name that is taken grows by digits of its id: nobody chose it."""
     cluster = store.cluster()
     leaders: dict[int, str] = {}
@@ -80,7 +81,7 @@ def _store(store: ManagerStore, items: Sequence[Item]) -> None:
             for item in named
         ]
         try:
-            store.create(new, specs)
+            store.create(new, specs, by=by)
         except NameTaken:
             if digits == LONGER_NAMES[-1] or all(item.raw.get("name") for item in items):
                 raise
@@ -103,7 +104,7 @@ def container_name(cluster: str, item: Item) -> str:
 
 def stop(deck: Deck, task: Task) -> Task:
     """Want a task stopped; it is completed once its container is gone or exited."""
-    return _after(deck, task, deck.store.stop(task), kind=messages.STOP)
+    return _after(deck, task, deck.store.stop(task, by=deck.by), kind=messages.STOP)
 
 
 def restart(deck: Deck, task: Task) -> Task:

@@ -9,17 +9,20 @@
     ├── TooLarge             413
     ├── NotFound
     │   ├── TaskNotFound     404
-    │   └── NodeNotFound     404
+    │   ├── NodeNotFound     404
+    │   └── TokenNotFound    404
     ├── Conflict
     │   ├── Ambiguous        409  a prefix fits several tasks
     │   ├── NameTaken        409
     │   ├── IdTaken          409
     │   ├── NodeTaken        409  another living agent has this node's name
     │   ├── StillRunning     409  remove without force
+    │   ├── TokenTaken       409
     │   └── NotBraked        409  release without a mass loss
     ├── Denied
     │   ├── TokenMissing     401
-    │   ├── TokenWrong       401
+    │   ├── TokenWrong       401  unknown, removed, or expired
+    │   ├── RoleTooLow       403
     │   └── PolicyForbids    403
     ├── Unavailable
     │   ├── StoreUnavailable 503  Redis does not answer
@@ -142,6 +145,13 @@ class NodeNotFound(NotFound):
     title = "No such node"
 
 
+class TokenNotFound(NotFound):
+    """No token has that name."""
+
+    code = "TOKEN_NOT_FOUND"
+    title = "No such token"
+
+
 class Conflict(OrmenError):
     """The request contradicts what is there."""
 
@@ -183,6 +193,13 @@ class StillRunning(Conflict):
     title = "Something still runs"
 
 
+class TokenTaken(Conflict):
+    """There is a token of that name."""
+
+    code = "TOKEN_TAKEN"
+    title = "The token's name is taken"
+
+
 class NotBraked(Conflict):
     """There is nothing to release: no mass loss is held back."""
 
@@ -204,10 +221,18 @@ class TokenMissing(Denied):
 
 
 class TokenWrong(Denied):
-    """The request's token is not the deck's."""
+    """The request's token is not the deck's, was removed, or has expired (`token` is its name then)."""
 
     code = "TOKEN_WRONG"
     title = "The token is wrong"
+
+
+class RoleTooLow(Denied):
+    """The request's token may not do this; `token`, `role` and `needed` say which may what."""
+
+    code = "ROLE_TOO_LOW"
+    title = "The token's role is too low"
+    http_status = 403
 
 
 class PolicyForbids(Denied):

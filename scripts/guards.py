@@ -140,4 +140,9 @@ GUARDS = (
     agent("sync: news of a stray container is noticed", "sync", "if due or self._strays_changed(listed):", "if due:"),
     agent("heartbeat: a replaced agent ends", "heartbeat", "if answer.replaced:", "if False:"),
     agent("heartbeat: only who is heard has replaced it", "agent", "elif heard_ms > self._successor[0]:", "elif True:"),
+    Guard("token: an expired one is refused", "manager_api/auth.py", "if token.expired(now_ms):", "if False:", ("tests/integration/test_api_tokens.py",)),
+    Guard("token: its role counts", "manager_api/auth.py", "    if caller.role.covers(role):", "    if True:", ("tests/unit/test_roles.py",)),
+    Guard("token: a change is the admin's unless a row says so", "manager_api/roles.py", "rule is None else Role.ADMIN", "rule is None else Role.OPERATE", ("tests/unit/test_roles.py",)),
+    Guard("token: the list is read again", "manager_api/known_tokens.py", "self._clock() - self._read_at >= FRESH_S or ", "", ("tests/integration/test_api_tokens.py",)),
+    Guard("token: kept as a hash", "ormen/tokens.py", "return hashlib.sha256(secret.encode()).hexdigest()", "return secret", ("tests/integration/test_api_tokens.py",)),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Response, request
 
 from manager_api import submission
+from manager_api.auth import caller
 from manager_api.bodies import no_content, read_json, reply
 from manager_api.documents import NodeDocument, NodePage
 from manager_api.nouns import Nouns
@@ -95,9 +96,9 @@ def mark_of(node: str) -> Mark:
 
 
 def mark() -> Mark:
-    """Return who asks and why, as the request's body says, if there is one."""
+    """Return who asks and why: by the name of the token, else as the request's body says, if there is one."""
     body = load_body(MarkBody(), read_json()) if has_body() else {}
-    return Mark(body.get("by") or "admin", body.get("reason"))
+    return Mark(caller().name or body.get("by") or "admin", body.get("reason"))
 
 
 def has_body() -> bool:

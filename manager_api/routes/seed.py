@@ -10,6 +10,7 @@ import uuid
 from flask import Response
 
 from manager_api import submission
+from manager_api.auth import acting
 from manager_api.bodies import no_content, read_json, reply
 from manager_api.nouns import Nouns
 from manager_api.services import services
@@ -34,14 +35,14 @@ def submit() -> Response:
 
 def run(event: SeedEvent) -> Task:
     """Submit the event's task; one that is already known with the same content is not a second task."""
-    deck = services().deck
+    deck = acting(services())
     asked = load_submission(event.raw, policy=deck.policy, new_id=lambda: str(uuid.uuid4()))
     return submission.submit(deck, asked.items)[0]
 
 
 def stop(event: SeedEvent) -> Task:
     """Stop the event's task, whatever it is doing."""
-    deck = services().deck
+    deck = acting(services())
     return submission.stop(deck, known(event.task_id))
 
 
@@ -69,7 +70,7 @@ def tasks() -> Response:
 @seed.answers_seeds(204, errors=(404,))
 def delete(task: str) -> Response:
     """Stop a task; its record is kept, as it was in the seeds."""
-    submission.stop(services().deck, known(task))
+    submission.stop(acting(services()), known(task))
     return no_content()
 
 

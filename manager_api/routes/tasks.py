@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response
 
 from manager_api import submission, waiting
+from manager_api.auth import acting
 from manager_api.bodies import no_content, read_json, reply
 from manager_api.documents import AttemptPage, EventPage, RemovalDocument, TaskDocument, TaskPage
 from manager_api.nouns import Nouns
@@ -49,7 +50,7 @@ def submit(query: dict[str, Any]) -> Response:
 
 def put(mine: Services, asked: Submission) -> list[Task]:
     """Store, place and ring."""
-    return submission.submit(mine.deck, asked.items)
+    return submission.submit(acting(mine), asked.items)
 
 
 def submit_and_wait(mine: Services, asked: Submission, *, timeout_s: float) -> list[Task]:
@@ -100,7 +101,7 @@ def remove(query: dict[str, Any], task: str) -> Response:
     """
     mine = services()
     found = mine.deck.store.find(task)
-    submission.remove(mine.deck, found, force=query["force"])
+    submission.remove(acting(mine), found, force=query["force"])
     if query["wait"] and not waiting.erased(mine, found.id, timeout_s=query["timeout"]):
         return reply({"task": found.id, "node": found.node}, 202)
     return no_content()
@@ -141,9 +142,9 @@ def change(
     mine = services()
     before = mine.deck.store.find(word)
     if not query["wait"]:
-        return reply(verb(mine.deck, before).to_json(), 202)
+        return reply(verb(acting(mine), before).to_json(), 202)
     with mine.long.place(), Wait(mine.feed, mine.deck.store, [before.id]) as wait:
-        after = wait.until([verb(mine.deck, before)], goal(before), timeout_s=query["timeout"])
+        after = wait.until([verb(acting(mine), before)], goal(before), timeout_s=query["timeout"])
     return reply(after[0].to_json(), 202)
 
 

@@ -38,6 +38,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "inspect": ("inspect", "Print everything known about a task or node"),
     },
     "Settings": {
+        "token": ("token", "Create, list and remove access tokens"),
         "completion": ("completion", "Print the completion script of your shell"),
         "version": ("version", "Print the versions of this program and of the deck"),
     },

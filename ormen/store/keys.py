@@ -37,6 +37,8 @@ engine:<id>:ports            hash         8080/tcp -> who holds it on which bind
 events                       stream       what happened, in order                   7 days, at most 1,000,000
 loops                        hash         loop -> time of its last success          for ever
 turn                         string       the next turn of round robin              for ever
+tokens                       hash         token's name -> role, hash, times as JSON         field: until removed
+tokens:used                  hash         token's name -> time of its last use              field: until removed
 allowed                      string       the nodes that may join, as JSON          until the deck starts without -w
 lease:<loop>                 string       who runs a full scan just now             seconds (TTL)
 request:<id>                 hash         something asked of an agent (logs)        60 s (TTL)
@@ -145,6 +147,16 @@ class Keys:
     def turn(self) -> str:
         """Return the key of the next turn of round robin."""
         return f"{self.prefix}turn"
+
+    @property
+    def tokens(self) -> str:
+        """Return the key of the access tokens."""
+        return f"{self.prefix}tokens"
+
+    @property
+    def tokens_used(self) -> str:
+        """Return the key of when each token was last used."""
+        return f"{self.prefix}tokens:used"
 
     @property
     def allowed(self) -> str:

@@ -100,7 +100,9 @@ class ManagerStore(TaskReader, LossStore, Keeper):
     """The verbs of the API and of the loops that place."""
 
     @answering
-    def create(self, tasks: Sequence[NewTask], specs: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    def create(
+        self, tasks: Sequence[NewTask], specs: Mapping[str, Mapping[str, Any]], *, by: str = ""
+    ) -> frozenset[str]:
         """Store new tasks, all or none, and return the ids that were known already with the same content.
 
         Raises IdTaken or NameTaken with `task`, the first conflict's id. Lists beyond one script's batch are
@@ -110,12 +112,12 @@ class ManagerStore(TaskReader, LossStore, Keeper):
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
         if len(batches) > 1:
             for batch in batches:
-                self._create(batch, texts, dry=True)
+                self._create(batch, texts, by=by, dry=True)
         known: set[str] = set()
         written: list[NewTask] = []
         for batch in batches:
             try:
-                known |= self._create(batch, texts, dry=False)
+                known |= self._create(batch, texts, by=by, dry=False)
             except OrmenError:
                 for task in written:
                     if task.id not in known:
@@ -124,7 +126,7 @@ class ManagerStore(TaskReader, LossStore, Keeper):
             written.extend(batch)
         return frozenset(known)
 
-    def _create(self, batch: Sequence[NewTask], texts: Mapping[str, str], *, dry: bool) -> set[str]:
+    def _create(self, batch: Sequence[NewTask], texts: Mapping[str, str], *, by: str, dry: bool) -> set[str]:
         rows = [
             {
                 "id": task.id,
@@ -134,6 +136,7 @@ class ManagerStore(TaskReader, LossStore, Keeper):
                 "container": task.container_name,
                 "need": pack_need(task.need),
                 "wait": FIRST_LOOK_MS,
+                "text": f"from {by}" if by else "",
             }
             for task in batch
         ]
@@ -213,14 +216,14 @@ class ManagerStore(TaskReader, LossStore, Keeper):
         )
 
     @answering
-    def stop(self, task: Task) -> Changed:
-        """Want a task stopped; raises TaskNotFound if it is gone meanwhile."""
-        node = task.node or "its node"
+    def stop(self, task: Task, *, by: str = "") -> Changed:
+        """Want a task stopped; raises TaskNotFound if it is gone meanwhile. `by` stands in the event."""
+        node, asked = task.node or "its node", f"stop was asked for by {by}" if by else "stop was asked for"
         reply = self.run(
             "stop",
             id=task.id,
             text=f"{task.name} was stopped before it ran.",
-            asked=f"stop was asked for, on {node}",
+            asked=f"{asked}, on {node}",
             unseen=f"{node} is lost; {task.name} counts as stopped, and its container is removed when {node} is back.",
         )
         return self._changed(task, reply, [reply["node"]] if reply.get("ring") else [])

@@ -16,7 +16,7 @@ _SENTENCES: Remedy = {
 }
 _HINTS: Remedy = {
     "TOKEN_MISSING": "set ORMEN_TOKEN.",
-    "TOKEN_WRONG": "set ORMEN_TOKEN to the token the deck was started with.",
+    "TOKEN_WRONG": "it may have been removed, or be of another deck; an admin can make one: ormen token create NAME",
     "NAME_TAKEN": "choose another --name, or ormen rm --force {name} first.",
     "STILL_RUNNING": "ormen rm --force {word} stops it first.",
     "STORE_UNAVAILABLE": "repeating the command is safe once it is back.",
@@ -61,9 +61,11 @@ def problem(document: Mapping[str, Any], look: Look, *, address: str = "", word:
     if code == "INTERNAL" or document.get("status") == 500:
         return failure(f"the deck failed (request {document.get('request_id')}); its log says more", look)
     values = {"address": address, "word": word, "name": name}
-    sentence = _SENTENCES[code].format(**values) if code in _SENTENCES else sentence
+    # A token that the deck knows and does not take has a sentence of its own.
+    ours = document.get("token") is None
+    sentence = _SENTENCES[code].format(**values) if ours and code in _SENTENCES else sentence
     hint = document.get("hint")
-    template = _HINTS.get(code)
+    template = _HINTS.get(code) if ours else None
     if template and all(values[key] for key in re.findall(r"{(\w+)}", template)):
         hint = template.format(**values)
     return "\n".join([failure(sentence, look, code=code, hint=hint), *_matches(document, look)])

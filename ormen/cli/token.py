@@ -1,0 +1,125 @@
+"""``ormen token``: access tokens, each with a name, a role and perhaps an end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ormen.cli.completing import TOKEN
+from ormen.cli.errors import ended, show
+from ormen.cli.options import DURATION, Command, columned, common, help_of, names_of, option, session_of
+from ormen.cli.render import tokens as render
+from ormen.cli.session import Session
+from ormen.errors import OrmenError
+from ormen.transport import Request, segment
+
+ROLES = ("read", "operate", "admin")
+
+
+class Family(click.Group):
+    """A group whose help is its commands, each on a line."""
+
+    def __init__(self, *args: object, text: str = "", **attributes: object) -> None:
+        """Take click's own attributes and the sentence under the usage."""
+        super().__init__(*args, **attributes)  # type: ignore[arg-type]
+        self.text = text
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return usage, commands, options."""
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        rows = [(names_of(param), help_of(param)) for param in params]
+        lines = [f"Usage: {ctx.command_path} COMMAND [ARGS]...", "", *(f"  {line}" for line in self.text.splitlines())]
+        lines += ["", "Commands:"]
+        lines += [
+            f"  {name:<10}  {(command.help or '').splitlines()[0].removesuffix('.')}"
+            for name, command in self.commands.items()
+        ]
+        return "\n".join([*lines, "", "Options:", *columned(rows)])
+
+
+@click.group(
+    cls=Family,
+    text="Create, list and remove access tokens. The deck's own token, given to it\n"
+    "with ORMEN_TOKEN or --token-file, is an admin's and makes the first one.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def token() -> None:
+    """Create, list and remove access tokens."""
+
+
+@token.command(
+    cls=Command,
+    usage=["[OPTIONS] NAME"],
+    examples=[
+        "ormen token create ci --role operate --expires 720h",
+        "ORMEN_TOKEN=$(ormen token create ann --role admin) ormen status",
+    ],
+)
+@click.argument("name", metavar="NAME")
+@option("--role", type=click.Choice(ROLES), default="read", metavar="ROLE", help="read, operate or admin  [read]")
+@option("--expires", type=DURATION, default=None, metavar="TIME", help="Refuse it after this time  [never]")
+@common
+@click.pass_context
+def create(ctx: click.Context, name: str, role: str, expires: float | None) -> None:
+    """Make a token and print it, this once.
+
+    read looks, also at logs; operate runs, stops and removes tasks, enters
+    containers and drains nodes; admin may do everything.
+    """
+    session = session_of(ctx)
+    body = {"name": name, "role": role, "expires_in": expires}
+    made = session.transport().send(Request("POST", "/v1/tokens", body=body, repeatable=False))
+    if session.structured:
+        session.document(made)
+        return
+    session.data(made["token"])
+    session.say(render.made(made, session.look()))
+
+
+@token.command(name="ls", cls=Command, usage=["[OPTIONS]"], examples=["ormen token ls"])
+@common
+@click.pass_context
+def listed(ctx: click.Context) -> None:
+    """List tokens: who may do what, until when, and the last use."""
+    session = session_of(ctx)
+    found = session.transport().send(Request("GET", "/v1/tokens"))["items"]
+    if session.structured:
+        session.document(found)
+    elif session.quiet or session.output == "name":
+        session.data("\n".join(one["name"] for one in found))
+    elif found or session.look().width is None:
+        session.data(render.listed(found, session.look()))
+    else:
+        session.say("No tokens beside the deck's own.")
+
+
+@token.command(name="rm", cls=Command, usage=["[OPTIONS] NAME..."], examples=["ormen token rm ci"])
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=TOKEN)
+@common
+@click.pass_context
+def remove(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Remove tokens; within three seconds nobody takes them any more."""
+    session = session_of(ctx)
+    each(session, names, path="/v1/tokens", done="is removed")
+
+
+def each(session: Session, names: Sequence[str], *, path: str, done: str) -> None:
+    """Delete each of these below `path`, say so, and end with the first failure's code."""
+    deck, code, gone = session.transport(), 0, []
+    for name in names:
+        try:
+            deck.send(Request("DELETE", f"{path}/{segment(name)}"))
+        except OrmenError as error:
+            failed = show(error, session, word=name)
+            code = code or failed
+            continue
+        gone.append({"name": name})
+        if session.output == "name":
+            session.data(name)
+        elif not session.structured and not session.quiet:
+            session.data(f"{name} {done}")
+    if session.structured:
+        session.document(gone)
+    if code:
+        ended(code)
