@@ -7,9 +7,9 @@ import pytest
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
-from ormen.store.agent import AgentStore, Report
+from ormen.store.agent import AgentStore, Remark, Report
 from ormen.store.loops import LoopStore
-from ormen.task import Port, State, Task
+from ormen.task import Health, Port, State, Task
 from tests.store.test_flow import IDS, assign, beat, card, ready, run, submit
 
 
@@ -97,6 +97,24 @@ def test_an_attempt_that_has_ended_is_not_taken_over(deck: LoopStore, agent: Age
     before = task_of(deck)
     assert not agent.adopt(task, label=3, container_id="e" * 64).accepted
     assert task_of(deck) == before
+
+
+def test_a_takeover_under_an_older_number_changes_nothing(deck: LoopStore, agent: AgentStore) -> None:
+    """Who read the record before its next attempt was assigned takes nothing over; the numbers stay."""
+    old = run(deck, agent)
+    agent.report(Report(old.id, "node-1", 1, State.PENDING, Reason(Code.INTERRUPTED, "x"), release=True))
+    assert assign(deck).placed
+    assert not agent.adopt(old, label=7, container_id="c7").accepted
+    assert (task_of(deck).attempt, task_of(deck).container_id) == (2, None)
+
+
+def test_a_remark_about_what_has_ended_changes_nothing(deck: LoopStore, agent: AgentStore) -> None:
+    """A check that ends after its attempt makes no completed task healthy, and is no event."""
+    task = run(deck, agent)
+    agent.report(Report(task.id, "node-1", 1, State.COMPLETED, sentence="done", release=True))
+    before = deck.client.xlen(deck.keys.events)
+    assert not agent.note(Remark(task.id, "node-1", 1, "task.healthy", "GET / answered 200", health=Health.HEALTHY))
+    assert (task_of(deck).health, deck.client.xlen(deck.keys.events)) == (None, before)
 
 
 def test_ports_of_a_seat_outlive_their_engine(deck: LoopStore, agent: AgentStore) -> None:
