@@ -108,6 +108,16 @@ def test_a_takeover_under_an_older_number_changes_nothing(deck: LoopStore, agent
     assert (task_of(deck).attempt, task_of(deck).container_id) == (2, None)
 
 
+def test_a_tombstone_is_given_to_no_node(deck: LoopStore, agent: AgentStore) -> None:
+    """What was removed while it waited, and is kept until a lost node has confirmed, never starts again."""
+    run(deck, agent)
+    lose(deck)
+    deck.remove(task_of(deck), force=True)
+    ready(agent, "node-2", "engine-2")
+    assert assign(deck, node="node-2").code == "STATE"
+    assert deck.node("node-2").reserved == Resources()
+
+
 def test_a_remark_about_what_has_ended_changes_nothing(deck: LoopStore, agent: AgentStore) -> None:
     """A check that ends after its attempt makes no completed task healthy, and is no event."""
     task = run(deck, agent)
