@@ -140,6 +140,8 @@ GUARDS = (
     agent("sync: news of a stray container is noticed", "sync", "if due or self._strays_changed(listed):", "if due:"),
     agent("heartbeat: a replaced agent ends", "heartbeat", "if answer.replaced:", "if False:"),
     agent("heartbeat: only who is heard has replaced it", "agent", "elif heard_ms > self._successor[0]:", "elif True:"),
+    Guard("context: its token goes to its deck alone", "ormen/cli/session.py", "return Place(url, os.environ.get(\"ORMEN_TOKEN\") or None) if url", "return Place(url, self._of_context().token) if url", ("tests/unit/test_cli_context.py",)),
+    Guard("context: the file is its owner's", "ormen/contexts.py", "os.fchmod(file.fileno(), 0o600)", "os.fchmod(file.fileno(), 0o644)", ("tests/unit/test_cli_context.py",)),
     Guard("token: an expired one is refused", "manager_api/auth.py", "if token.expired(now_ms):", "if False:", ("tests/integration/test_api_tokens.py",)),
     Guard("token: its role counts", "manager_api/auth.py", "    if caller.role.covers(role):", "    if True:", ("tests/unit/test_roles.py",)),
     Guard("token: a change is the admin's unless a row says so", "manager_api/roles.py", "rule is None else Role.ADMIN", "rule is None else Role.OPERATE", ("tests/unit/test_roles.py",)),

@@ -53,4 +53,17 @@ _tasks, _nodes = _named("/v1/tasks", limit=MOST), _named("/v1/nodes")
 TASK = _offering(_tasks)
 NODE = _offering(_nodes)
 TASK_OR_NODE = _offering(lambda deck: [*_tasks(deck), *_nodes(deck)])
+
+
+def _contexts(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    from ormen.contexts import load, place
+    from ormen.errors import OrmenError
+
+    try:
+        return [name for name in load(place()).known if name.startswith(begun)]
+    except OrmenError:
+        return []
+
+
+CONTEXT: Completer = _contexts
 TOKEN = _offering(_named("/v1/tokens"))

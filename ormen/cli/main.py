@@ -39,6 +39,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Settings": {
         "token": ("token", "Create, list and remove access tokens"),
+        "context": ("context", "Name several clusters and choose one"),
         "completion": ("completion", "Print the completion script of your shell"),
         "version": ("version", "Print the versions of this program and of the deck"),
     },
@@ -111,7 +112,7 @@ class Ormen(click.Group):
         params = [param for param in self.get_params(ctx) if isinstance(param, click.Option) and not param.hidden]
         rows = [(names_of(one), help_of(one, help_text="Show this help, or that of a command")) for one in params]
         lines += ["Options:", *columned(rows), ""]
-        lines.append("Variables: ORMEN_MANAGER, ORMEN_TOKEN, NO_COLOR")
+        lines.append("Variables: ORMEN_MANAGER, ORMEN_TOKEN, ORMEN_CONTEXT, NO_COLOR")
         return "\n".join(lines)
 
 

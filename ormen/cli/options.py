@@ -62,6 +62,27 @@ class Command(click.Command):
         return groups
 
 
+class Family(click.Group):
+    """A group whose help is its commands, each on a line."""
+
+    def __init__(self, *args: object, text: str = "", **attributes: object) -> None:
+        """Take click's own attributes and the sentence under the usage."""
+        super().__init__(*args, **attributes)  # type: ignore[arg-type]
+        self.text = text
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return usage, commands, options."""
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        rows = [(names_of(param), help_of(param)) for param in params]
+        lines = [f"Usage: {ctx.command_path} COMMAND [ARGS]...", "", *(f"  {line}" for line in self.text.splitlines())]
+        lines += ["", "Commands:"]
+        lines += [
+            f"  {name:<10}  {(command.help or '').splitlines()[0].removesuffix('.')}"
+            for name, command in self.commands.items()
+        ]
+        return "\n".join([*lines, "", "Options:", *columned(rows)])
+
+
 def names_of(param: click.Option) -> str:
     """Return an option's names and value as the help shows them: ``-e, --env KEY[=VALUE]``."""
     short = [name for name in param.opts if not name.startswith("--")]

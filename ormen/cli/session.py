@@ -37,9 +37,10 @@ class Session:
     colour: str = "auto"
     whole: bool = False
     utc: bool = False
+    _warned: bool = False
 
     def client(self, *, timeout: float = 10.0) -> Client:
-        """Return a client of the deck that -m, else ORMEN_MANAGER names."""
+        """Return a client of the deck that -m, else ORMEN_MANAGER, else the context in use names."""
         from ormen.client import Client
 
         place = self.place()
@@ -56,7 +57,7 @@ class Session:
         """Return where the deck is and with what token it is asked; raise Failure for an address that is none."""
         from ormen.transport import Address
 
-        found = Place(self.manager or os.environ.get("ORMEN_MANAGER") or DEFAULT_MANAGER, os.environ.get("ORMEN_TOKEN"))
+        found = self._named() or self._of_context()
         try:
             Address.parse(found.url)
         except ValueError as error:
@@ -64,6 +65,23 @@ class Session:
 
             raise Failure(str(error), hint="write it as HOST:PORT, or as a URL.", exit_code=2) from None
         return found
+
+    def _named(self) -> Place | None:
+        """Return the deck that -m, else ORMEN_MANAGER names. A context's token is not sent to it."""
+        url = self.manager or os.environ.get("ORMEN_MANAGER")
+        return Place(url, os.environ.get("ORMEN_TOKEN") or None) if url else None
+
+    def _of_context(self) -> Place:
+        from ormen.contexts import chosen, open_to_others, place
+
+        context = chosen()
+        token = os.environ.get("ORMEN_TOKEN") or None
+        if context is None:
+            return Place(DEFAULT_MANAGER, token)
+        if context.token and not self._warned and open_to_others(place()):
+            self._warned = True
+            self.say(f"! others can read the tokens in {place()}: chmod 600 {place()}")
+        return Place(context.manager, token or context.token)
 
     @property
     def structured(self) -> bool:

@@ -8,34 +8,13 @@ import click
 
 from ormen.cli.completing import TOKEN
 from ormen.cli.errors import ended, show
-from ormen.cli.options import DURATION, Command, columned, common, help_of, names_of, option, session_of
+from ormen.cli.options import DURATION, Command, Family, common, option, session_of
 from ormen.cli.render import tokens as render
 from ormen.cli.session import Session
 from ormen.errors import OrmenError
 from ormen.transport import Request, segment
 
 ROLES = ("read", "operate", "admin")
-
-
-class Family(click.Group):
-    """A group whose help is its commands, each on a line."""
-
-    def __init__(self, *args: object, text: str = "", **attributes: object) -> None:
-        """Take click's own attributes and the sentence under the usage."""
-        super().__init__(*args, **attributes)  # type: ignore[arg-type]
-        self.text = text
-
-    def get_help(self, ctx: click.Context) -> str:
-        """Return usage, commands, options."""
-        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        rows = [(names_of(param), help_of(param)) for param in params]
-        lines = [f"Usage: {ctx.command_path} COMMAND [ARGS]...", "", *(f"  {line}" for line in self.text.splitlines())]
-        lines += ["", "Commands:"]
-        lines += [
-            f"  {name:<10}  {(command.help or '').splitlines()[0].removesuffix('.')}"
-            for name, command in self.commands.items()
-        ]
-        return "\n".join([*lines, "", "Options:", *columned(rows)])
 
 
 @click.group(

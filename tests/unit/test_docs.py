@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MADE = {"cli.md", "settings.md", "states.md"}
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EXAMPLES = sorted((ROOT / "examples").iterdir())
-OF_THE_CLIENT = {"ORMEN_MANAGER", "ORMEN_SWEEP", "ORMEN_DEPTH", "ORMEN_KILLS"}
+OF_THE_CLIENT = {"ORMEN_MANAGER", "ORMEN_CONTEXT", "ORMEN_SWEEP", "ORMEN_DEPTH", "ORMEN_KILLS"}
 """Variables that are no setting of a process: of the command line, of the tests' guard, and of their depth."""
 
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -15,7 +15,7 @@ _SENTENCES: Remedy = {
     "TOKEN_WRONG": "the deck at {address} does not know this token",
 }
 _HINTS: Remedy = {
-    "TOKEN_MISSING": "set ORMEN_TOKEN.",
+    "TOKEN_MISSING": "set ORMEN_TOKEN, or ormen context add prod -m ADDR --token-stdin",
     "TOKEN_WRONG": "it may have been removed, or be of another deck; an admin can make one: ormen token create NAME",
     "NAME_TAKEN": "choose another --name, or ormen rm --force {name} first.",
     "STILL_RUNNING": "ormen rm --force {word} stops it first.",
