@@ -41,6 +41,7 @@ tokens                       hash         token's name -> role, hash, times as J
 tokens:used                  hash         token's name -> time of its last use              field: until removed
 allowed                      string       the nodes that may join, as JSON          until the deck starts without -w
 lease:<loop>                 string       who runs a full scan just now             seconds (TTL)
+refused:<list>               string       a list whose check has found a conflict   a second (TTL)
 request:<id>                 hash         something asked of an agent (logs)        60 s (TTL)
 reply:<id>                   stream       the agent's answer                        60 s after its last part (TTL)
 reader:<id>                  string       somebody still reads the answer           10 s (TTL)

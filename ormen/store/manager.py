@@ -96,6 +96,22 @@ class Reply:
     data: str
 
 
+def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": task.id,
+            "name": task.name,
+            "spec": task.spec_id,
+            "digest": task.digest,
+            "container": task.container_name,
+            "need": pack_need(task.need),
+            "wait": FIRST_LOOK_MS,
+            "text": f"from {by}" if by else "",
+        }
+        for task in batch
+    ]
+
+
 class ManagerStore(TaskReader, LossStore, Keeper):
     """The verbs of the API and of the loops that place."""
 
@@ -105,51 +121,25 @@ class ManagerStore(TaskReader, LossStore, Keeper):
     ) -> frozenset[str]:
         """Store new tasks, all or none, and return the ids that were known already with the same content.
 
-        Raises IdTaken or NameTaken with `task`, the first conflict's id. Lists beyond one script's batch are
-        checked whole before anything is written; what another client takes between check and write is rolled back.
+        Raises IdTaken or NameTaken with `task`, the first conflict's id. A list beyond one script's batch is one
+        transaction, checked whole before its first part is written: so it is whole also if this process dies.
         """
         texts = {spec_id: json.dumps(spec, separators=(",", ":")) for spec_id, spec in specs.items()}
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
-        if len(batches) > 1:
+        checked = uuid.uuid4().hex if len(batches) > 1 else ""
+        with self.client.pipeline(transaction=bool(checked)) as pipe:
+            if checked:
+                for batch in batches:
+                    arguments = {"tasks": _rows(batch, by=by), "specs": {}, "dry": "1", "list": checked}
+                    self.scripts.run("create", arguments, pipe=pipe)
             for batch in batches:
-                self._create(batch, texts, by=by, dry=True)
-        known: set[str] = set()
-        written: list[NewTask] = []
-        for batch in batches:
-            try:
-                known |= self._create(batch, texts, by=by, dry=False)
-            except OrmenError:
-                for task in written:
-                    if task.id not in known:
-                        self.run("remove", id=task.id, force="1", text="its list was refused")
-                raise
-            written.extend(batch)
-        return frozenset(known)
-
-    def _create(self, batch: Sequence[NewTask], texts: Mapping[str, str], *, by: str, dry: bool) -> set[str]:
-        rows = [
-            {
-                "id": task.id,
-                "name": task.name,
-                "spec": task.spec_id,
-                "digest": task.digest,
-                "container": task.container_name,
-                "need": pack_need(task.need),
-                "wait": FIRST_LOOK_MS,
-                "text": f"from {by}" if by else "",
-            }
-            for task in batch
-        ]
-        used = {task.spec_id for task in batch}
-        reply = self.run(
-            "create",
-            tasks=rows,
-            specs={} if dry else {spec_id: texts[spec_id] for spec_id in used},
-            dry="1" if dry else "0",
-        )
-        for code, task_id, other in reply.get("conflicts") or ():
-            raise self._conflict(code, {task.id: task.name for task in batch}[task_id], task_id, other)
-        return set(reply["known"] or ())
+                used = {task.spec_id: texts[task.spec_id] for task in batch}
+                arguments = {"tasks": _rows(batch, by=by), "specs": used, "dry": "0", "list": checked}
+                self.scripts.run("create", arguments, pipe=pipe)
+            replies = [decoded(reply) for reply in pipe.execute()]
+        for code, task_id, other in (row for reply in replies for row in reply.get("conflicts") or ()):
+            raise self._conflict(code, {task.id: task.name for task in tasks}[task_id], task_id, other)
+        return frozenset(known for reply in replies for known in reply["known"] or ())
 
     def _conflict(self, code: str, name: str, task_id: str, other: str) -> OrmenError:
         holder = self.read([other])[other]

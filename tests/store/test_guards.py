@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 
 from ormen.node import Resources
@@ -9,6 +12,7 @@ from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Remark, Report
 from ormen.store.loops import LoopStore
+from ormen.store.manager import NewTask
 from ormen.task import Health, Port, State, Task
 from tests.store.test_flow import IDS, assign, beat, card, ready, run, submit
 
@@ -125,6 +129,25 @@ def test_a_remark_about_what_has_ended_changes_nothing(deck: LoopStore, agent: A
     before = deck.client.xlen(deck.keys.events)
     assert not agent.note(Remark(task.id, "node-1", 1, "task.healthy", "GET / answered 200", health=Health.HEALTHY))
     assert (task_of(deck).health, deck.client.xlen(deck.keys.events)) == (None, before)
+
+
+def test_nobody_ever_sees_a_part_of_a_list(deck: LoopStore) -> None:
+    """A thousand tasks appear at once: a deck that dies while it stores them has stored all of them or none."""
+    ids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(1000)]
+    many = [NewTask(task_id, f"web-{task_id[:8]}", "spec-1", "d", f"c-{task_id}", Resources()) for task_id in ids]
+    stored, seen = Event(), set()
+    with ThreadPoolExecutor(1) as reader:
+
+        def read() -> None:
+            while not stored.is_set():
+                seen.add(deck.client.zcard(deck.keys.pending))
+
+        reading = reader.submit(read)
+        deck.create(many, {"spec-1": {}})
+        stored.set()
+        reading.result()
+    assert seen <= {0, 1000}
+    assert sum(deck.counts().values()) == 1000
 
 
 def test_ports_of_a_seat_outlive_their_engine(deck: LoopStore, agent: AgentStore) -> None:

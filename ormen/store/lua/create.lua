@@ -1,5 +1,6 @@
 -- Store new tasks, at most 100, all or none.
--- ARGV: tasks = list of {id, name, spec, digest, container, need, wait}; specs = spec id -> JSON; dry = '1' to check only.
+-- ARGV: tasks = list of {id, name, spec, digest, container, need, wait}; specs = spec id -> JSON; dry = '1' to check only;
+--       list = the transaction of which this is a part, or '': a part whose check refused it lets none be written.
 --       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
 -- Replies: JSON {conflicts = list of [code, id, other id]} and nothing written, or {known = ids with the same content}.
 -- Race closed: two clients with the same id or name; the second sees the first's record or conflict.
@@ -14,7 +15,12 @@ for _, n in ipairs(A.tasks) do
     fresh[#fresh + 1] = n
   end
 end
-if #conflicts > 0 then return cjson.encode({ conflicts = conflicts }) end
+local refused = P .. 'refused:' .. A.list
+if #conflicts > 0 then
+  if A.list ~= '' then redis.call('SET', refused, 1, 'PX', 1000) end
+  return cjson.encode({ conflicts = conflicts })
+end
+if A.list ~= '' and redis.call('EXISTS', refused) == 1 then return cjson.encode({ known = {} }) end
 if A.dry ~= '1' then
   for _, n in ipairs(fresh) do
     redis.call('HSET', P .. 'spec:' .. n.spec, 'json', A.specs[n.spec])
