@@ -6,53 +6,29 @@ than the request.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import random
+import socket
+import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from ormen import __version__
-from ormen.errors import OrmenError
+from ormen.client_errors import EXIT_CODES, ClientError, Document, error_of
 
-Document = dict[str, Any]
-"""A JSON object of the API, as docs/api.md describes it."""
+__all__ = ["EXIT_CODES", "PATIENCE_S", "Address", "ClientError", "Document", "Request", "Transport", "segment"]
 
 PATIENCE_S = 10.0
 """How long a request is repeated while the deck says 503 or its connections drop."""
 
-EXIT_CODES: Mapping[int, int] = {400: 2, 413: 2, 422: 2, 404: 3, 409: 4, 503: 5, 0: 5, 401: 6, 403: 6}
-"""Exit code of the command line by HTTP status; status 0 means that no deck answered. Any other status is 1."""
-
-
-class ClientError(OrmenError):
-    """The deck refused a request, or did not answer.
-
-    `code` is the problem document's, or UNREACHABLE, NOT_A_DECK, HTTP_ERROR. `http_status` is 0 without an
-    answer. `document` is the problem document (made up here if the deck sent none), `faults` its ``errors``.
-    """
-
-    def __init__(self, document: Mapping[str, Any], *, retry_after_s: float | None = None) -> None:
-        super().__init__(str(document.get("detail") or document.get("title") or "no sentence"))
-        self.document = dict(document)
-        self.code = str(document.get("code") or "HTTP_ERROR")
-        self.title = str(document.get("title") or self.code)
-        self.http_status = int(document.get("status") or 0)
-        self.hint = document.get("hint")
-        self.retryable = retry_after_s is not None
-        self.retry_after_s = retry_after_s or 0.0
-
-    @property
-    def faults(self) -> tuple[Document, ...]:
-        """Return each fault of a body: pointer, code, detail, value, hint."""
-        return tuple(self.document.get("errors") or ())
-
-    @property
-    def exit_code(self) -> int:
-        """Return what the command line exits with."""
-        return EXIT_CODES.get(self.http_status, 1)
+PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
+"""The pause before the first repeat, and the longest: it doubles each time, and varies by a quarter either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,35 +92,60 @@ def segment(word: str) -> str:
     return quote(word, safe="")
 
 
+class Aborted(Exception):
+    """Somebody has given the request up, from another thread."""
+
+
 class Transport:
     """Sends requests to one deck. Holds no connection, so threads may share it."""
 
-    def __init__(self, address: Address, *, token: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self, address: Address, *, token: str | None = None, timeout: float = 10.0, patience_s: float | None = None
+    ) -> None:
+        """`patience_s` is for how long requests are repeated, also at first contact; None: as each request says."""
         self.address = address
         self._token = token
         self._timeout = timeout
+        self._patience_s = patience_s
+        self._aborted = threading.Event()
+        self._lines: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def send(self, request: Request) -> Any:
         """Return the answer's JSON (None for an empty one); raise ClientError for a problem.
 
-        A 503 is repeated after its Retry-After, a dropped connection at once, for its `patience_s` together. A
-        refused connection is not: there is no deck, unless one was there a moment ago.
+        A 503 is repeated after its Retry-After, a dropped connection after a growing pause, for `patience_s` together.
+        A refused connection is not, unless a patience was given: there is no deck, unless one was there a moment ago.
         """
-        deadline = time.monotonic() + request.patience_s
-        again = False
+        patience_s = request.patience_s if self._patience_s is None else self._patience_s
+        deadline = time.monotonic() + patience_s
+        again, back_off_s = False, PAUSE_S
         while True:
             try:
-                with _closing(self._open(request, self._timeout + request.wait_s, was_there=again)) as answer:
+                was_there = again or self._patience_s is not None
+                with _closing(self._open(request, self._timeout + request.wait_s, was_there=was_there)) as answer:
                     return self._read(answer)
             except ClientError as error:
                 if again and request.method == "DELETE" and error.http_status == 404:
                     return None  # the first arrival, whose answer was lost, has removed it
                 dropped = error.http_status == 0
-                pause = min(max(error.retry_after_s, 0.2), max(deadline - time.monotonic(), 0.0))
-                if not error.retryable or pause <= 0 or (dropped and not request.repeatable):
+                left_s = deadline - time.monotonic()
+                if not error.retryable or left_s <= 0 or (dropped and not request.repeatable):
                     raise
                 again = True
-                time.sleep(pause)
+                self.pause(min(max(error.retry_after_s, back_off_s * random.uniform(0.75, 1.25)), left_s))
+                back_off_s = min(back_off_s * 2, LONGEST_PAUSE_S)
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raise Aborted at once if the request is given up meanwhile."""
+        if self._aborted.wait(seconds):
+            raise Aborted
+
+    def abort(self) -> None:
+        """Give up whatever is under way, from another thread; what is asked afterwards is given up as well."""
+        self._aborted.set()
+        for line in tuple(self._lines):
+            with contextlib.suppress(OSError):  # it is over already
+                line.shutdown(socket.SHUT_RDWR)
 
     def stream(self, request: Request, *, idle_s: float) -> http.client.HTTPResponse:
         """Return the open answer of a long request; raise ClientError if it is a problem.
@@ -175,7 +176,7 @@ class Transport:
             "detail": f"the answer of the deck at {self.address} broke off: {cause}",
             "hint": "repeating the command is safe.",
         }
-        return ClientError(document)
+        return error_of(document)
 
     def _open(self, request: Request, timeout: float, *, was_there: bool) -> http.client.HTTPResponse:
         kind = http.client.HTTPSConnection if self.address.secure else http.client.HTTPConnection
@@ -191,6 +192,9 @@ class Transport:
         try:
             connection.connect()
             connected = True
+            self._lines.add(connection.sock)
+            if self._aborted.is_set():
+                raise Aborted
             connection.request(
                 request.method, self.address.path + request.target, payload, {**headers, **request.headers}
             )
@@ -226,7 +230,7 @@ class Transport:
             cause = "connection refused"
         else:
             cause = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
-        return ClientError(
+        return error_of(
             {
                 "type": "/problems/unreachable",
                 "title": "No deck answers",
@@ -235,7 +239,7 @@ class Transport:
                 "detail": f"no deck answers at {self.address}: {cause}",
                 "hint": "start one with ormen up, or say where: -m HOST:PORT, ORMEN_MANAGER.",
             },
-            retry_after_s=0.2 if repeat and not slow else None,
+            retry_after_s=PAUSE_S if repeat else None,
         )
 
     def _problem(self, answer: http.client.HTTPResponse) -> ClientError:
@@ -257,11 +261,11 @@ class Transport:
             }
         document["status"] = answer.status
         retry_after = _seconds(answer.headers.get("Retry-After")) if answer.status == 503 else None
-        return ClientError(document, retry_after_s=retry_after)
+        return error_of(document, retry_after_s=retry_after)
 
     def _no_deck(self, answer: http.client.HTTPResponse) -> ClientError:
         kind = answer.headers.get_content_type()
-        return ClientError(
+        return error_of(
             {
                 "type": "/problems/not_a_deck",
                 "title": "Not a deck",
@@ -281,7 +285,7 @@ def _seconds(text: str | None) -> float:
 
 
 class _closing:
-    """Close an answer at the end of a block; `contextlib` would be one more import at start."""
+    """Close an answer at the end of a block."""
 
     def __init__(self, answer: http.client.HTTPResponse) -> None:
         self._answer = answer

@@ -100,7 +100,7 @@ def _client_error(error: ClientError, session: Session, *, word: str, name: str)
         asked = error.code == "INVALID_QUERY"
         rows: list[tuple[str, ...]] = [
             (fault["pointer"].lstrip("/") if asked else path_text(fault["pointer"]), fault_text(fault))
-            for fault in error.faults
+            for fault in error.fault_documents
         ]
         title = str(error.document["detail"]) if asked else fault_title("", len(rows))
         return faults(title, rows, look, code=error.code)

@@ -178,7 +178,9 @@ def _from_flags(session: Session, image: str, command: Sequence[str], flags: dic
         return session.client().submit([spec])
     except ClientError as error:
         if error.faults and not session.structured:
-            rows: list[tuple[str, ...]] = [(flag_of(fault["pointer"]), fault_text(fault)) for fault in error.faults]
+            rows: list[tuple[str, ...]] = [
+                (flag_of(fault["pointer"]), fault_text(fault)) for fault in error.fault_documents
+            ]
             raise Faulty(fault_title("", len(rows)), rows, code=error.code) from error
         ended(show(error, session, name=str(spec.get("name") or "")))
 
@@ -202,7 +204,9 @@ def _from_file(session: Session, file: str) -> list[Document]:
     except ClientError as error:
         if not error.faults or session.structured:
             raise
-        raise Faulty(fault_title(name, len(error.faults)), _rows(error.faults, finder), code=error.code) from error
+        raise Faulty(
+            fault_title(name, len(error.faults)), _rows(error.fault_documents, finder), code=error.code
+        ) from error
 
 
 def _rows(faults: Sequence[Document], finder: Any) -> list[tuple[str, ...]]:

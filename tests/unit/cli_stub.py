@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -95,12 +95,13 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
 
 @dataclass
 class Answer:
-    """One answer; `cut` closes the connection instead, `times` is how often it is given before the next one."""
+    """One answer; `cut` closes the connection instead. `delay_s` is how long it takes, or until the stub is closed."""
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
+    delay_s: float = 0.0
 
 
 @dataclass
@@ -117,11 +118,13 @@ class Seen:
 class Stub:
     """Answers by ``METHOD /path``: each list is gone through, its last answer is given for ever."""
 
-    def __init__(self, answers: Mapping[str, Any], events: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, answers: Mapping[str, Any], events: list[dict[str, Any]] | None = None, *, port: int = 0
+    ) -> None:
         self.answers = {key: list(value) if isinstance(value, list) else [value] for key, value in answers.items()}
         self.events = events or []
         self.seen: list[Seen] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.server.daemon_threads = True
         self.closing = threading.Event()
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
@@ -155,8 +158,9 @@ class Stub:
         answer = found.pop(0) if len(found) > 1 else found[0]
         return answer if isinstance(answer, Answer) else Answer(200, answer)
 
-    @staticmethod
-    def give(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    def give(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+        if answer.delay_s:
+            self.closing.wait(answer.delay_s)
         if answer.cut:
             handler.close_connection = True
             return
@@ -175,7 +179,8 @@ class Stub:
         }.items():
             handler.send_header(name, value)
         handler.end_headers()
-        handler.wfile.write(raw)
+        with suppress(BrokenPipeError):  # whoever asked has given up
+            handler.wfile.write(raw)
 
     def stream(self, handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
@@ -190,9 +195,9 @@ class Stub:
 
 
 @contextmanager
-def deck(answers: Mapping[str, Any], events: list[dict[str, Any]] | None = None) -> Iterator[Stub]:
-    """Serve these answers while the block runs."""
-    stub = Stub(answers, events)
+def deck(answers: Mapping[str, Any], events: list[dict[str, Any]] | None = None, *, port: int = 0) -> Iterator[Stub]:
+    """Serve these answers while the block runs, on any port or the one given."""
+    stub = Stub(answers, events, port=port)
     thread = threading.Thread(target=stub.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

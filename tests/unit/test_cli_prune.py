@@ -11,7 +11,7 @@ from cli_golden import PIPE, eyes, fits, golden
 from cli_stub import Stub, deck, ormen
 
 from ormen.cli.render import prune as render
-from ormen.client import added
+from ormen.client_fleet import added
 
 
 def node(name: str, **fields: Any) -> dict[str, Any]:

@@ -106,10 +106,10 @@ def test_the_token_is_sent_and_never_shown() -> None:
 
 
 def test_run_and_wait_read_like_the_sentence() -> None:
-    """`Client(url).run(image, ports=…).wait()` submits, waits and returns the record."""
+    """`Client(url).run(image, ports=…).wait()` submits, waits and returns the task."""
     with deck({"POST /v1/tasks": Answer(201, [WEB]), ONE: [WEB, UP]}) as stub:
-        record = Client(stub.address).run("nginx", ports={80: 8080, 81: None}, name="web").wait(timeout=10)
-    assert record["state"] == "running"
+        task = Client(stub.address).run("nginx", ports={80: 8080, 81: None}, name="web").wait(timeout=10)
+    assert (task.state, task.is_up, task.address()) == ("running", True, "10.0.0.11:8080")
     assert stub.seen[0].body[0]["ports"] == [{"container": 80, "host": 8080}, {"container": 81}]
     assert stub.seen[0].body[0]["name"] == "web"
 

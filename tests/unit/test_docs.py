@@ -35,7 +35,7 @@ from ormen.transport import EXIT_CODES
 ROOT = Path(__file__).resolve().parents[2]
 MADE = {"cli.md", "settings.md", "states.md"}
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-EXAMPLES = sorted((ROOT / "examples").iterdir())
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in (".yaml", ".json"))
 OF_THE_CLIENT = {"ORMEN_MANAGER", "ORMEN_CONTEXT", "ORMEN_SWEEP", "ORMEN_DEPTH", "ORMEN_KILLS"}
 """Variables that are no setting of a process: of the command line, of the tests' guard, and of their depth."""
 

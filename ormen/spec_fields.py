@@ -1,0 +1,87 @@
+"""The fields of a spec as types, for whoever writes them in Python: what `docs/api.md` and the schema say in words.
+
+A field that is left out has the deck's default, and so has None. The deck judges the values: nothing is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+Size = int | str
+"""Bytes, or text with a binary unit: ``"512MiB"``."""
+
+Duration = float | str
+"""Seconds, or text: ``"1m30s"``."""
+
+
+class PortObject(TypedDict, total=False):
+    """A container port to publish."""
+
+    container: int
+    host: int | None
+    protocol: Literal["tcp", "udp"] | None
+    bind: str | None
+
+
+Ports = Mapping[int, int | None] | Sequence[PortObject]
+"""Container port to host port (None: a free one), or the spec's own list."""
+
+
+class HealthCheck(TypedDict, total=False):
+    """Exactly one of `http`, `tcp` and `command`."""
+
+    http: str | None
+    expect: str | None
+    tcp: int | None
+    command: Sequence[str] | None
+    grace: Duration | None
+    interval: Duration | None
+    timeout: Duration | None
+    retries: int | None
+
+
+class Mount(TypedDict, total=False):
+    """A volume by `name`, or a `host` path that the policy allows."""
+
+    name: str | None
+    host: str | None
+    target: str
+    read_only: bool | None
+
+
+class SpecFields(TypedDict, total=False):
+    """Every field of a spec but `image`, `ports` and `count`."""
+
+    id: str | None
+    name: str | None
+    command: Sequence[str] | None
+    entrypoint: Sequence[str] | None
+    env: Mapping[str, str | int | float] | None
+    cpu: float | None
+    cpu_limit: float | None
+    memory: Size | None
+    memory_limit: Size | None
+    disk: Size | None
+    restart: str | None
+    health: HealthCheck | None
+    labels: Mapping[str, str] | None
+    constraints: Sequence[str] | None
+    volumes: Sequence[Mount] | None
+    pull: Literal["if-missing", "always", "never"] | None
+    stop_grace: Duration | None
+    strategy: Literal["epvm", "spread", "binpack", "greedy", "roundrobin"] | None
+
+
+def port_objects(ports: Ports | None) -> dict[str, Any]:
+    """Return the spec's member ``ports``, nothing without ports."""
+    if not ports:
+        return {}
+    if not isinstance(ports, Mapping):
+        return {"ports": [dict(port) for port in ports]}
+    return {
+        "ports": [
+            {"container": inner} if outer is None else {"container": inner, "host": outer}
+            for inner, outer in ports.items()
+        ]
+    }
