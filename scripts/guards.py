@@ -48,7 +48,6 @@ GUARDS = (
     lua("assign: wanted only", "assign", " or t.wanted ~= 'running' then", " then"),
     lua("assign: heartbeat age", "assign", "or NOW - beat > tonumber(A.suspect) then", "then"),
     lua("assign: first full pass", "assign", " or v.synced ~= '1'", ""),
-    lua("assign: no lost node", "assign", " or v.lost ~= '0'", ""),
     lua("assign: no node in trouble", "assign", " or v.trouble ~= '-'", ""),
     lua("assign: no drained or cordoned node", "assign", "v.mode ~= 'active' or ", ""),
     lua("assign: a port once", "assign", "if taken then", "if false then"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -175,6 +176,21 @@ def test_a_node_that_fell_silent_since_the_look_gets_nothing(deck: LoopStore, ag
     submit(deck)
     deck.client.zadd(deck.keys.heartbeats, {"node-1": deck.now_ms() - 4_000})
     assert assign(deck).code == "NODE"
+
+
+@pytest.mark.parametrize("how", ["in trouble", "draining", "cordoned"])
+def test_a_node_that_stopped_taking_tasks_since_the_look_gets_nothing(
+    deck: LoopStore, agent: AgentStore, how: str
+) -> None:
+    """Whatever a scheduler saw a moment ago: a node that is of no use or closed by an admin gets nothing."""
+    submit(deck)
+    if how == "in trouble":
+        trouble = Reason(Code.ENGINE_DOWN, "Docker does not answer.")
+        agent.heartbeat(replace(beat("i1", deck.cluster()), trouble=trouble))
+    else:
+        deck.mark_node("node-1", mode=how, by="ann", why=None)
+    assert assign(deck).code == "NODE"
+    assert deck.node("node-1").reserved == Resources()
 
 
 def test_a_heartbeat_for_another_cluster_is_not_heard(deck: LoopStore, agent: AgentStore) -> None:

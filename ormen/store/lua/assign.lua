@@ -28,7 +28,7 @@ local function assign(a)
   local t, v = load(a.id), view(a.node)
   if t.state ~= 'pending' or t.wanted ~= 'running' then return { 'STATE', 0, t.state or 'gone' } end
   local beat = redis.call('ZSCORE', P .. 'nodes:heartbeats', a.node)
-  if not v or v.mode ~= 'active' or v.synced ~= '1' or v.lost ~= '0' or v.trouble ~= '-' or not beat
+  if not v or v.mode ~= 'active' or v.synced ~= '1' or v.trouble ~= '-' or not beat
       or NOW - beat > tonumber(A.suspect) then return { 'NODE', 0, a.node } end
   local cpu, memory, disk = amounts(t.need)
   if t.seat == a.node then reserve(v, t.need, -1) end
