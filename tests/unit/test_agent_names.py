@@ -9,6 +9,7 @@ import pytest
 from ormen.settings import Settings
 from ormen.task import State
 from tests.unit.agents import AgentBench
+from worker_agent.runtime import ContainerPlan
 
 
 @pytest.fixture
@@ -32,3 +33,37 @@ def test_only_this_nodes_container_of_the_same_spec_is_adopted(bench: AgentBench
     after = bench.container(task)
     assert after is not None
     assert (after.id != held.id, after.node, bench.task(task.id).state) == (True, "node-1", State.RUNNING)
+
+
+@pytest.mark.parametrize("change", [{"cluster": "another"}, {"node": "node-2"}, {"task": "of somebody else"}])
+def test_a_removal_leaves_what_is_not_wholly_ours(bench: AgentBench, change: dict[str, str]) -> None:
+    """What has a task's name and id, but another cluster's, node's or task's label, outlives the task."""
+    task = bench.running()
+    held = bench.container(task)
+    assert held is not None
+    bench.runtime.change(held, **change)
+    bench.deck.remove(bench.task(task.id), force=True)
+    bench.work()
+    bench.sync(120)
+    after = bench.container(task)
+    assert (after and after.id, after and after.running) == (held.id, True)
+
+
+def test_a_container_that_came_under_the_name_meanwhile_is_looked_at_again(bench: AgentBench) -> None:
+    """Between the refused create and the removal the record changed: nothing is removed on the older word."""
+    task = bench.running()
+    held = bench.container(task)
+    assert held is not None
+    bench.runtime.change(held, spec_hash="of another spec")
+    record = bench.deck.keys.task(task.id)
+    bench.deck.client.hset(record, "state", "scheduled")
+    bench.deck.client.hdel(record, "cid")
+    create = bench.runtime.create
+
+    def create_late(plan: ContainerPlan) -> str:
+        bench.deck.client.hset(record, "attempt", "2")
+        return create(plan)
+
+    bench.runtime.create = create_late  # type: ignore[method-assign]
+    bench.agent.controller.converge(task.id)
+    assert bench.container(task) == bench.runtime.inspect(held.id)
