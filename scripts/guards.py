@@ -71,7 +71,6 @@ GUARDS = (
     lua("join: nothing before the first pass", "join", "v.synced, v.trouble, v.lost, v.engine = '0'", "v.synced, v.trouble, v.lost, v.engine = '1'"),
     lua("heartbeat: another cluster", "heartbeat", "local ours = redis.call('GET', P .. 'cluster') == A.cluster", "local ours = true"),
     lua("heartbeat: a replaced instance", "heartbeat", "if h[1] ~= A.instance then", "if false then"),
-    lua("heartbeat: a lost node looks at all first", "heartbeat", "v.lost, v.synced, changed = '0', '0', true", "v.lost, changed = '0', true"),
     lua("take: a replaced instance", "take", "~= A.instance then return {} end", "== '' then return {} end"),
     lua("synced: a replaced instance", "synced", "~= A.instance then", "== '' then"),
     lua("leave: a replaced instance", "leave", "~= A.instance then", "== '' then"),

@@ -31,7 +31,7 @@ if v.trouble ~= A.trouble then
   end
 end
 if v.lost == '1' then
-  v.lost, v.synced, changed = '0', '0', true
+  v.lost, changed = '0', true
   redis.call('ZREM', P .. 'nodes:lost', A.node)
 end
 v.trouble, v.load = A.trouble, A.load
