@@ -11,7 +11,13 @@ from marshmallow import ValidationError
 
 from ormen.errors import InvalidSpec
 from ormen.node import Resources
-from ormen.spec import HealthSpec, PortSpec, RestartPolicy, Spec, VolumeSpec
+from ormen.spec import (
+    HealthSpec,
+    PortSpec,
+    RestartPolicy,
+    Spec,
+    VolumeSpec,
+)
 from ormen.strict import flatten
 from ormen.task_schema import TaskSchema
 
@@ -57,7 +63,7 @@ def _spec(found: Mapping[str, Any]) -> Spec:
         cpu_limit_milli=found.get("cpu_limit"),
         memory_limit_bytes=found.get("memory_limit", memory),
         ports=ports,
-        restart=RestartPolicy(mode, most),
+        restart=RestartPolicy(mode, most, tuple(found.get("retry_on") or ())),
         health=_health(found["health"], ports) if "health" in found else None,
         volumes=tuple(VolumeSpec(**volume) for volume in found.get("volumes") or ()),
         stop_grace_s=found.get("stop_grace", _DEFAULT.stop_grace_s),

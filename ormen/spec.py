@@ -54,10 +54,14 @@ class VolumeSpec:
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """When an attempt's own end is followed by another. `most` is the number of restarts, None without end."""
+    """When an attempt's own end is followed by another. `most` is the number of restarts, None without end.
+
+    `retry_on` are the exit codes after which ``on-failure`` tries again; empty: every code but 0.
+    """
 
     mode: str = "on-failure"
     most: int | None = None
+    retry_on: tuple[int, ...] = ()
 
     @property
     def always(self) -> bool:
@@ -70,7 +74,11 @@ class RestartPolicy:
             return False
         if self.always:
             return True
-        return exit_code != 0 and (self.most is None or spent < self.most)
+        return self.counts(exit_code) and (self.most is None or spent < self.most)
+
+    def counts(self, exit_code: int) -> bool:
+        """Return whether ``on-failure`` takes this exit code for a failure that another attempt may cure."""
+        return exit_code != 0 and (not self.retry_on or exit_code in self.retry_on)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class SpecFields(TypedDict, total=False):
     pull: Literal["if-missing", "always", "never"] | None
     stop_grace: Duration | None
     strategy: Literal["epvm", "spread", "binpack", "greedy", "roundrobin"] | None
+    retry_on: Sequence[int] | None
 
 
 def port_objects(ports: Ports | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ormen import image_reference
 from ormen.crosscheck import task_conflicts
 from ormen.errors import Fault
 from ormen.part_schemas import DAY_S, HealthSchema, PortSchema, VolumeSchema, words
-from ormen.scheduler import constraints as grammar
+from ormen.placing_schema import PLACING_FIELDS, constraint, placing_conflicts
 from ormen.strict import DURATION, HABITS, SIZE, TEXT, TEXTS, Leaf, Objects, Strict
 from ormen.units import MIB
 
@@ -42,23 +42,17 @@ def _restart(value: object) -> tuple[str, int | None]:
     return read.choice(RESTARTS, {"never": "no", "false": "no", "onfailure": "on-failure"})(value), None
 
 
-def _constraint(value: object) -> str:
-    word = read.text(value, most=1024, empty=False)
-    try:
-        grammar.parse(word)
-    except ValueError as error:
-        said, _, remedy = str(error).partition("; write ")
-        form = remedy or "it as zone=eu, gpu!=none or disk in (ssd,nvme)"
-        raise read.bad("MALFORMED", said, value, hint=f"write {form}") from None
-    return word
-
-
 def _labels(value: object) -> dict[str, str]:
     return read.mapping(read.label_key, read.text, most_bytes=65536)(value)
 
 
 class TaskSchema(Strict):
     """One task: an image and what it needs. Only `image` is required."""
+
+    class Meta(Strict.Meta):
+        """Unknown fields stay faults; the further fields have pages of their own."""
+
+        include = PLACING_FIELDS
 
     id = Leaf(
         read.task_id,
@@ -129,7 +123,7 @@ class TaskSchema(Strict):
          "description": "For selection; keys that begin with ormen. are reserved."},
     )  # fmt: skip
     constraints = Leaf(
-        read.each(_constraint, most=64),
+        read.each(constraint, most=64),
         TEXTS | {"maxItems": 64, "example": ["zone=eu-west", "disk in (ssd,nvme)"],
                  "description": "All must hold, on node labels and node, os, arch, engine."},
     )  # fmt: skip
@@ -160,3 +154,4 @@ class TaskSchema(Strict):
     def conflicts(self, found: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[Fault]:
         """Yield what is wrong between the fields of a task."""
         yield from task_conflicts(found, sent)
+        yield from placing_conflicts(found, sent)

@@ -86,13 +86,19 @@ def exited(task: Task, spec: Spec, end: End, rng: random.Random) -> Report:
         return _again(task, end, Again(reason, end.ran_s), rng)
     if code == 0:
         return _last(task, end, State.COMPLETED, reason=None, sentence=f"exited with code 0 after {span(end.ran_s)}")
-    reason = spent(_exit_reason(task, spec, end), spec.restart, task.tries)
+    reason = _exit_reason(task, spec, end)
+    if spec.restart.counts(code):
+        reason = spent(reason, spec.restart, task.tries)
+    elif spec.restart.mode == "on-failure":
+        cured = ", ".join(str(each) for each in spec.restart.retry_on)
+        reason = Reason(reason.code, f"{reason.sentence.rstrip('.')}; only {cured} is tried again (retry_on).")
     return _last(task, end, State.FAILED, reason=reason)
 
 
 def unhealthy(task: Task, spec: Spec, end: End, *, reason: Reason, rng: random.Random) -> Report:
     """Return what a failed check means: it spends the policy as an exit with a code other than 0 does."""
-    if spec.restart.allows(exit_code=1, spent=task.tries):
+    # Exit codes are the program's own words, so `retry_on` says nothing of its check.
+    if replace(spec.restart, retry_on=()).allows(exit_code=1, spent=task.tries):
         return _again(task, end, Again(reason, end.ran_s), rng)
     reason = spent(reason, spec.restart, task.tries)
     return _last(task, end, State.FAILED, reason=reason)

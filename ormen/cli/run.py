@@ -101,6 +101,8 @@ def _health(function: Any) -> Any:
     group = "Health and restarts"
     for decorate in (
         option("--stop-timeout", "stop_grace", metavar="TIME", group=group, help="Before it is killed  [10s]"),
+        option("--retry-on", metavar="CODES", group=group,
+               help="With on-failure, only after these exit codes: 75,111  [all but 0]"),
         option("--restart", metavar="POLICY", group=group,
                help="no, on-failure[:N], always, unless-stopped  [on-failure]"),
         option("--health-start-period", metavar="TIME", group=group, help="Failures that do not count yet  [30s]"),

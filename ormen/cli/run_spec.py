@@ -107,6 +107,10 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _codes(text: str) -> list[int]:
+    return [_whole(word.strip()) for word in text.split(",")]
+
+
 def _pairs(values: Sequence[str]) -> dict[str, str]:
     pairs = {}
     for value in values:
@@ -243,6 +247,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "strategy": ("--strategy", _as_is),
     "count": ("--count", _whole),
     "restart": ("--restart", _as_is),
+    "retry_on": ("--retry-on", _codes),
     "stop_grace": ("--stop-timeout", _time),
     "pull": ("--pull", _pull),
 }

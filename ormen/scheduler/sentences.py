@@ -256,9 +256,10 @@ def _unmet(constraint: Constraint, nodes: Sequence[Node]) -> Finding:
         return Finding(Code.CONSTRAINT, f"Every node has {has}, which {constraint.text} forbids.")
     if not holders:
         return _unlabelled(constraint, nodes)
-    near = [match for value in constraint.values for match in get_close_matches(value, list(holders), n=1)]
+    slips = constraint.values if constraint.exact else ()
+    near = [match for value in slips for match in get_close_matches(value, list(holders), n=1)]
     what = f"No node has {'' if key in FACTS else 'the label '}{constraint.text}"
-    if key == "node":
+    if key == "node" and constraint.exact:
         what = f"No node is named {listed(constraint.values, link='or')}"
     known = sorted(holders.items(), key=lambda item: (-len(item[1]), item[0]))
     notes = () if key == "node" else (f"Values of {key}: {_values(known)}.",)
@@ -276,7 +277,7 @@ def _names(nodes: Sequence[str]) -> str:
 def _unlabelled(constraint: Constraint, nodes: Sequence[Node]) -> Finding:
     keys = sorted({label for node in nodes for label in node.labels} | set(FACTS))
     near = get_close_matches(constraint.key, keys, n=1)
-    label = f"ormen mast label NODE {constraint.key}={constraint.values[0]}"
+    label = f"ormen mast label NODE {constraint.key}={constraint.values[0] if constraint.exact else 'VALUE'}"
     meant = f"; did you mean {near[0]}?" if near else "."
     return Finding(Code.CONSTRAINT, f"No node has a label {constraint.key}{meant}", fixes=(("label a node", label),))
 

@@ -48,6 +48,18 @@ def test_tries_are_spent_one_by_one_and_then_the_task_fails() -> None:
     assert last.reason.sentence.endswith("; on-failure:2 is spent after 3 attempts.")
 
 
+@pytest.mark.parametrize(("code", "target"), [(75, State.PENDING), (111, State.PENDING), (1, State.FAILED)])
+def test_only_the_chosen_exit_codes_are_tried_again(code: int, target: State) -> None:
+    """With retry_on every other code fails at once, and the reason says why; a failed check is no exit code."""
+    chosen = Spec("busybox", restart=RestartPolicy("on-failure", 3, (75, 111)))
+    news = judgement.exited(TASK, chosen, End("c", code), DICE)
+    assert news.target is target
+    assert news.reason is not None
+    assert news.reason.sentence.endswith("; only 75, 111 is tried again (retry_on).") is (code == 1)
+    check = Reason(Code.HEALTH_TCP, "No.")
+    assert judgement.unhealthy(TASK, chosen, End("c", 1), reason=check, rng=DICE).target is State.PENDING
+
+
 @pytest.mark.parametrize("mode", ["no", "on-failure", "always"])
 def test_an_exit_by_somebody_else_is_interrupted_under_any_policy(mode: str) -> None:
     """An exit that somebody else caused is followed by a new attempt and spends nothing, whatever its code."""
