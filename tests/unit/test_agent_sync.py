@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -86,6 +87,26 @@ def test_a_container_without_a_record_is_an_orphan_and_left_running(bench: Agent
     assert container is not None
     assert container.running
     assert bench.agent.sync.orphans == (task.container_name,)
+
+
+def test_another_nodes_container_on_the_same_engine_is_nobodys_orphan(bench: AgentBench) -> None:
+    """Nodes that share an engine see each other's containers, and each minds its own."""
+    task = bench.running()
+    held = bench.container(task)
+    assert held is not None
+    bench.runtime.change(held, node="node-2", task=str(uuid4()))
+    bench.sync(120)
+    assert bench.agent.sync.orphans == ()
+
+
+def test_an_agent_that_may_change_nothing_leaves_its_inbox(bench: AgentBench) -> None:
+    """What it cannot do is still there when it may again, or when another is this node."""
+    task = bench.submit()
+    bench.agent.controller.frozen = "another agent is node-1 now"
+    bench.work()
+    bench.agent.controller.frozen = None
+    bench.work()
+    assert bench.task(task.id).state is State.RUNNING
 
 
 def test_a_container_that_went_with_its_record_is_no_orphan(bench: AgentBench, monkeypatch: pytest.MonkeyPatch) -> None:
