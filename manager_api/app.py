@@ -12,6 +12,7 @@ from manager_api.routes.brake import brake
 from manager_api.routes.events import events
 from manager_api.routes.logs import logs
 from manager_api.routes.nodes import nodes
+from manager_api.routes.plan import plan
 from manager_api.routes.prune import prune
 from manager_api.routes.seed import seed
 from manager_api.routes.system import system
@@ -56,7 +57,7 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings, mine)
     documentation = Documentation(app)
-    for blueprint in (tasks, logs, nodes, brake, events, prune, tokens, system, seed):
+    for blueprint in (tasks, plan, logs, nodes, brake, events, prune, tokens, system, seed):
         documentation.register_blueprint(blueprint)
     return app
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ormen.reasons import Code
 from ormen.scheduler.explanation import Refusal
@@ -87,8 +87,11 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
     return Placed(rings, refusals)
 
 
-def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings) -> Fleet:
-    """Return the fleet as it is now; host ports and who holds them are read only when a need asks for one."""
+def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves_turn: bool = True) -> Fleet:
+    """Return the fleet as it is now; host ports and who holds them are read only when a need asks for one.
+
+    Round robin's turn is moved on by the needs, unless `moves_turn` is off: then nothing at all is written.
+    """
     nodes = store.nodes()
     taken = store.taken_ports(node.engine for node in nodes) if any(need.ports for need in needs) else {}
     holders = {task_id for ports in taken.values() for held in ports.values() for _, task_id in held}
@@ -99,16 +102,16 @@ def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings) -> 
         nodes=nodes,
         taken=taken,
         strategy=settings.strategy,
-        turn=_turn_of(store, needs, settings),
+        turn=_turn_of(store, needs, settings, moves=moves_turn),
         binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes},
         names={task_id: task.name for task_id, task in known.items() if task},
     )
 
 
-def _turn_of(store: ManagerStore, needs: Sequence[Need], settings: Settings) -> int:
+def _turn_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves: bool) -> int:
     """Return where ties begin: for round robin after the last request's, whichever process that was, else anywhere."""
     if any((need.strategy or settings.strategy) == "roundrobin" for need in needs):
-        return store.next_turn(len(needs))
+        return store.next_turn(len(needs) if moves else 0)
     return _turn.randrange(1 << 30)
 
 
@@ -146,6 +149,9 @@ def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> lis
     now_ms = store.now_ms()
     needs = [need_of(task, resolve(task.spec), now_ms=now_ms) for task in tasks]
     fleet = fleet_of(store, needs, settings)
+    if any(need.ports for need in needs):
+        # A task of this list may be what stands in the way of the next.
+        fleet = replace(fleet, names={**fleet.names, **{task.id: task.name for task in tasks}})
     addresses = {node.name: node.address for node in fleet.nodes}
     return [
         answer if isinstance(answer, Refusal) else _assignment(task, answer, addresses[answer.node])

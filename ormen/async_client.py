@@ -92,6 +92,10 @@ class AsyncClient:
         """Submit tasks together and return their records; nothing is stored if one spec has a fault."""
         return await self.do(lambda client: client.submit(specs, wait_s=wait_s))
 
+    async def plan(self, specs: Sequence[Mapping[str, Any]]) -> Document:
+        """Return where tasks would go and which would wait, with the reasons; nothing is changed."""
+        return await self.do(lambda client: client.plan(specs))
+
     async def task(self, word: str) -> Document:
         """Return one task by its name, id or a unique beginning of the id."""
         return await self.do(lambda client: client.task(word))

@@ -92,6 +92,10 @@ class Client(FleetCalls):
         records = self._transport.send(Request("POST", "/v1/tasks", wait, body, wait_s=wait_s))
         return list(records)
 
+    def plan(self, specs: Sequence[Mapping[str, Any]]) -> Document:
+        """Return where tasks would go and which would wait, with the reasons; nothing is changed."""
+        return self._object("POST", "/v1/plan", list(specs))
+
     def task(self, word: str) -> Document:
         """Return one task by its name, id or a unique beginning of the id."""
         return self._object("GET", f"/v1/tasks/{segment(word)}")

@@ -24,6 +24,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Tasks": {
         "run": ("run", "Run an image, or the tasks of a file"),
+        "plan": ("plan", "Say what would go where, and change nothing"),
         "status": ("status", "List tasks or show one"),
         "stop": ("actions", "Stop tasks and keep their record"),
         "restart": ("actions", "Stop tasks and start them again"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -22,6 +22,8 @@ SEED_FILE = "task.json"
 """What a bare ``ormen run`` takes, as the seed systems did."""
 
 DEFAULT_TIMEOUT_S = 300.0
+
+Answer = TypeVar("Answer")
 
 
 class RunCommand(Command):
@@ -188,6 +190,11 @@ def _from_flags(session: Session, image: str, command: Sequence[str], flags: dic
 
 
 def _from_file(session: Session, file: str) -> list[Document]:
+    return send_file(session, file, session.client().submit)
+
+
+def send_file(session: Session, file: str, send: Callable[[list[Document]], Answer]) -> Answer:
+    """Return what `send` answers to the tasks of a file; the deck's faults come back with their lines."""
     from ormen.files import FileFault, read_tasks
 
     try:
@@ -202,7 +209,7 @@ def _from_file(session: Session, file: str) -> list[Document]:
     except FileFault as error:
         raise Failure(str(error), exit_code=2) from error
     try:
-        return session.client().submit(specs)
+        return send(specs)
     except ClientError as error:
         if not error.faults or session.structured:
             raise

@@ -138,10 +138,11 @@ class ManagerStore(TaskReader, LossStore, Keeper):
                 self.scripts.run("create", arguments, pipe=pipe)
             replies = [decoded(reply) for reply in pipe.execute()]
         for code, task_id, other in (row for reply in replies for row in reply.get("conflicts") or ()):
-            raise self._conflict(code, {task.id: task.name for task in tasks}[task_id], task_id, other)
+            raise self.conflict(code, {task.id: task.name for task in tasks}[task_id], task_id, other)
         return frozenset(known for reply in replies for known in reply["known"] or ())
 
-    def _conflict(self, code: str, name: str, task_id: str, other: str) -> OrmenError:
+    def conflict(self, code: str, name: str, task_id: str, other: str) -> OrmenError:
+        """Return the error for an id or a name that task `other` has."""
         holder = self.read([other])[other]
         if code == "ID_TAKEN":
             return IdTaken(
@@ -185,6 +186,8 @@ class ManagerStore(TaskReader, LossStore, Keeper):
     @answering
     def next_turn(self, amount: int) -> int:
         """Return the next turn of round robin and move it on by `amount` tasks, for all schedulers together."""
+        if not amount:
+            return int(self.client.get(self.keys.turn) or 0)
         return int(self.client.incrby(self.keys.turn, amount)) - amount
 
     @answering
@@ -231,7 +234,7 @@ class ManagerStore(TaskReader, LossStore, Keeper):
     def _again(self, task: Task, verb: str, code: Code, text: str) -> Changed:
         reply = self.run("restart", id=task.id, verb=verb, code=code.value, text=text)
         if reply.get("taken"):
-            raise self._conflict("NAME_TAKEN", task.name, task.id, reply["taken"])
+            raise self.conflict("NAME_TAKEN", task.name, task.id, reply["taken"])
         return self._changed(task, reply, [reply["node"]] if reply.get("ring") else [])
 
     @answering

@@ -134,6 +134,17 @@ class TaskReader(RedisStore):
         return [(m, s) for m, s in rows if s < created or m < member]
 
     @answering
+    def claims(self, wanted: Sequence[tuple[str, str]]) -> list[tuple[Task | None, str | None, str | None]]:
+        """Return for each (id, name) the task that has the id, the digest of its content, and who holds the name."""
+        found = self.read([task_id for task_id, _ in wanted])
+        with self.client.pipeline(transaction=False) as pipe:
+            for task_id, name in wanted:
+                pipe.hget(self.keys.task(task_id), "digest")
+                pipe.hget(self.keys.names, name)
+            replies = pipe.execute() if wanted else []
+        return [(found[task_id], *replies[2 * place : 2 * place + 2]) for place, (task_id, _) in enumerate(wanted)]
+
+    @answering
     def counts(self) -> dict[State, int]:
         """Return how many tasks are in each state."""
         raw = self.client.hgetall(self.keys.counts)
