@@ -20,7 +20,7 @@ from manager_api.routes.tasks import tasks
 from manager_api.routes.tokens import tokens
 from manager_api.services import Services
 from ormen import __version__
-from ormen.policy import load_policy
+from ormen.policy_file import load_policy
 from ormen.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from ormen.errors import Busy, InvalidSpec, OrmenError, Unavailable
+from ormen.errors import Busy, InvalidSpec, OrmenError, PolicyForbids, Unavailable
 from ormen.seed import sentence
 
 log = logging.getLogger("ormen.api")
@@ -73,7 +73,7 @@ def document(error: OrmenError, request_id: str) -> dict[str, object]:
         "hint": hint_of(error),
         "request_id": request_id,
     }
-    if isinstance(error, InvalidSpec):
+    if isinstance(error, InvalidSpec | PolicyForbids):
         body["errors"] = [fault.to_json() for fault in error.faults]
     body.update({key: value for key, value in error.extra.items() if key not in OUR_OWN})
     return body

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ormen.container_check import container_conflicts
 from ormen.errors import Fault
 from ormen.fields import MOST_NAME
 from ormen.spec import Spec
@@ -26,6 +27,7 @@ def task_conflicts(found: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterato
     if not ("ports" in sent and "ports" not in found):
         yield from _check(found)
     yield from _lengths(found)
+    yield from container_conflicts(found, sent)
 
 
 def _limits(found: Mapping[str, Any]) -> Iterator[Fault]:

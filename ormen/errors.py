@@ -59,7 +59,7 @@ class Fault:
     """One thing wrong with a body: where (`path`, keys and indexes from the root), what, and the remedy.
 
     `code` is one of REQUIRED, UNKNOWN_FIELD, WRONG_TYPE, MALFORMED, OUT_OF_RANGE, NOT_A_CHOICE,
-    DUPLICATE, CONFLICT, TOO_LONG.
+    DUPLICATE, CONFLICT, TOO_LONG; in a refusal of the policy's it is POLICY.
     """
 
     path: tuple[str | int, ...]
@@ -236,11 +236,15 @@ class RoleTooLow(Denied):
 
 
 class PolicyForbids(Denied):
-    """The admin's policy does not allow what the spec asks."""
+    """The admin's policy does not allow what the spec asks; each fault is one thing with its rule."""
 
     code = "POLICY"
     title = "The policy forbids it"
     http_status = 403
+
+    def __init__(self, sentence: str, faults: Sequence[Fault], *, hint: str | None = None) -> None:
+        super().__init__(sentence, hint=hint)
+        self.faults = tuple(faults)
 
 
 class Unavailable(OrmenError):

@@ -136,7 +136,8 @@ def _target(value: object) -> str:
     return word
 
 
-def _boolean(value: object) -> bool:
+def boolean(value: object) -> bool:
+    """Return true or false; words and numbers are neither."""
     if not isinstance(value, bool):
         raise read.bad("WRONG_TYPE", f"must be true or false, not {read.kind(value)}", value)
     return value
@@ -153,7 +154,7 @@ class VolumeSchema(Strict):
     target = Leaf(
         _target, TEXT | {"pattern": "^/", "description": "Where in the container.", "example": "/data"}, required=True
     )
-    read_only = Leaf(_boolean, {"type": "boolean", "default": False})
+    read_only = Leaf(boolean, {"type": "boolean", "default": False})
 
     def conflicts(self, found: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[Fault]:
         """Yield a fault unless exactly one source was sent."""

@@ -1,35 +1,71 @@
-"""What the admin of a deck lets specs ask: read once at start from a YAML file.
+"""What the admin of a deck lets specs ask, one rule a key. The default: nothing that reaches beyond the container.
 
-::
-
-    host_paths:            # folders of the hosts that tasks may mount, each with everything beneath it
-      - /srv/data
+A refusal names the rule as it stands: ``privileged containers (privileged: never)``.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
 
-KEYS = ("host_paths",)
-"""Every key that a policy file may have."""
+from ormen.spec import Spec
+
+NEVER, ALWAYS = "never", "always"
+
+DOCKERS_CAPABILITIES = (
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
+    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+)  # fmt: skip
+"""What every container has unless it is dropped: adding one of these after ``cap_drop: [ALL]`` gives nothing new, so
+no rule is needed for it."""
+
+SAFE_SYSCTLS = (
+    "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_syncookies",
+)  # fmt: skip
+"""Settings that hold for the container alone and cost the host nothing."""
+
+TIGHTENING = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
+"""Security options that only take something away, and need no rule."""
+
+OWN_DRIVERS = ("json-file", "local", "none")
+"""Log drivers that write on the engine's own disk, or nowhere: others send to where the spec says, as the engine."""
 
 
-class PolicyUnreadable(ValueError):
-    """The policy file cannot be used; `faults` holds a sentence for each thing wrong with it."""
+_NOUNS = {
+    "images": "the image", "privileged": "privileged containers", "host_network": "the host's network",
+    "host_paths": "the host path", "cap_add": "the capability", "devices": "the device", "sysctls": "the sysctl",
+    "security_opt": "the security option", "log_drivers": "the log driver",
+}  # fmt: skip
+_PLURALS = {"cap_add": "the capabilities"}
 
-    def __init__(self, path: str, faults: tuple[str, ...]) -> None:
-        super().__init__(f"policy file {path}: " + "; ".join(faults))
-        self.faults = faults
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """One thing that a spec asks and the policy does not allow: where in the spec, by which rule, and what."""
+
+    path: tuple[str | int, ...]
+    key: str
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What specs may ask. The default allows nothing that reaches beyond the container."""
+    """What specs may ask. `host_paths` and `devices` are folders or files; `images`, `sysctls` … are patterns."""
 
     host_paths: tuple[str, ...] = ()
+    images: tuple[str, ...] = ("*",)
+    privileged: str = NEVER
+    host_network: str = NEVER
+    cap_add: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    sysctls: tuple[str, ...] = SAFE_SYSCTLS
+    security_opt: tuple[str, ...] = ()
+    log_drivers: tuple[str, ...] = OWN_DRIVERS
 
     def allows_host_path(self, path: str) -> bool:
         """Return whether `path`, or a folder above it, is one of `host_paths`.
@@ -37,63 +73,121 @@ class Policy:
         Compared as written, part by part and after removing ``..`` and doubled slashes: a symbolic link
         inside an allowed folder is the business of whoever may write there.
         """
-        wanted = _cleaned(path)
-        return any(
-            rule == "/" or wanted == rule or wanted.startswith(rule + "/") for rule in map(_cleaned, self.host_paths)
-        )
+        return _beneath(path, self.host_paths)
 
-    @property
-    def host_path_rule(self) -> str:
-        """Return the rule as a refusal names it: ``host_paths: /srv/data`` or ``host_paths: none``."""
-        return "host_paths: " + (", ".join(self.host_paths) or "none")
+    def allows_capability(self, name: str) -> bool:
+        """Return whether a capability may be added; ALL in the rule stands for every one of them."""
+        return name in (*DOCKERS_CAPABILITIES, *self.cap_add) or "ALL" in self.cap_add
+
+    def refused(self, spec: Spec) -> Iterator[Forbidden]:
+        """Yield everything that the policy forbids, in the order of the rules."""
+        if not any(allows_image(rule, spec.image) for rule in self.images):
+            yield Forbidden(("image",), "images", spec.image)
+        if spec.privileged and self.privileged != ALWAYS:
+            yield Forbidden(("privileged",), "privileged")
+        if spec.on_host_network and self.host_network != ALWAYS:
+            yield Forbidden(("network",), "host_network")
+        for index, volume in enumerate(spec.volumes):
+            if volume.host is not None and not self.allows_host_path(volume.host):
+                yield Forbidden(("volumes", index, "host"), "host_paths", volume.host)
+        for index, name in enumerate(spec.cap_add):
+            if not self.allows_capability(name):
+                yield Forbidden(("cap_add", index), "cap_add", name)
+        for index, device in enumerate(spec.devices):
+            if not _beneath(device.host, self.devices):
+                yield Forbidden(("devices", index, "host"), "devices", device.host)
+        for name in spec.sysctls:
+            if not _fits(name, self.sysctls):
+                yield Forbidden(("sysctls", name), "sysctls", name)
+        for index, option in enumerate(spec.security_opt):
+            if option not in TIGHTENING and not _fits(option, self.security_opt):
+                shown = option if len(option) <= 80 else option[:79] + "…"
+                yield Forbidden(("security_opt", index), "security_opt", shown)
+        if spec.log is not None and not _fits(spec.log.driver, self.log_drivers):
+            yield Forbidden(("log", "driver"), "log_drivers", spec.log.driver)
+
+    def sentence(self, refused: Iterable[Forbidden]) -> str:
+        """Return ``policy forbids privileged containers (privileged: never)``, with every thing and its rule."""
+        values: dict[str, list[str]] = {}
+        for item in refused:
+            values.setdefault(item.key, []).append(item.value)
+        things = [self.thing(key, list(dict.fromkeys(found))) for key, found in values.items()]
+        return "policy forbids " + " and ".join(filter(None, (", ".join(things[:-1]), things[-1])))
+
+    def thing(self, key: str, values: list[str]) -> str:
+        """Return what a rule forbids, with the rule: ``the host path /etc (host_paths: /srv)``."""
+        more = f" and {len(values) - 10} more" if len(values) > 10 else ""
+        noun = _NOUNS[key] if len(values) == 1 else _PLURALS.get(key, _NOUNS[key] + "s")
+        named = f" {', '.join(values[:10])}" if values[0] else ""
+        return f"{noun if named else _NOUNS[key]}{named}{more} ({key}: {self._rule(key)})"
+
+    def hint(self, refused: Iterable[Forbidden]) -> str:
+        """Return what is allowed instead of what was refused, and who may change that."""
+        said = "an admin sets the rules on the deck"
+        keys = {item.key for item in refused}
+        if keys == {"host_paths"}:
+            return f"{said}; a named volume needs none"
+        instead = "privileged" in keys and self.cap_add
+        return f"--cap-add {self.cap_add[0]} is allowed; {said}" if instead else said
+
+    def _rule(self, key: str) -> str:
+        rule = getattr(self, key)
+        if isinstance(rule, str):
+            return rule
+        if rule is SAFE_SYSCTLS:
+            return "the safe ones"
+        more = f" and {len(rule) - 10} more" if len(rule) > 10 else ""
+        return (", ".join(rule[:10]) or "none") + more
 
 
-def load_policy(path: str | None) -> Policy:
-    """Return the policy of a YAML file, or the default for None.
+def allows_image(rule: str, image: str) -> bool:
+    """Return whether an image is one of those that a rule names.
 
-    Raises PolicyUnreadable with every fault: an unknown key, a wrong type, a path that is not absolute; and
-    for a file that cannot be opened or is no YAML.
+    Both are read as Docker does: ``nginx`` is ``docker.io/library/nginx``. ``*`` alone is every image; elsewhere it
+    stands for any characters, in the registry's name for none of its slashes. A rule without tag and digest allows
+    all of them. One with a tag allows no image that is named by a digest, since Docker then ignores the tag.
     """
-    if path is None:
-        return Policy()
-    import yaml
-
-    try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyUnreadable(path, (f"cannot be read: {getattr(error, 'strerror', None) or error}",)) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise PolicyUnreadable(path, (f"is not YAML{where}",)) from error
-    faults = tuple(_faults(document))
-    if faults:
-        raise PolicyUnreadable(path, faults)
-    return Policy(host_paths=tuple(map(_cleaned, (document or {}).get("host_paths") or ())))
+    if rule == "*":
+        return True
+    (registry, name), (wanted_registry, wanted) = _parts(image), _parts(rule)
+    if not fnmatchcase(registry, wanted_registry):
+        return False
+    repository, tag, digest = _split(name)
+    ours, rule_tag, rule_digest = _split(wanted)
+    if not fnmatchcase(repository, ours):
+        return False
+    if rule_digest:
+        return bool(digest) and fnmatchcase(digest, rule_digest)
+    return not rule_tag or (not digest and fnmatchcase(tag or "latest", rule_tag))
 
 
-def _faults(document: object) -> Iterator[str]:
-    if document is None:
-        return
-    if not isinstance(document, dict):
-        yield f"must be a map with the keys {', '.join(KEYS)}"
-        return
-    for key in document:
-        if key not in KEYS:
-            yield f"{key}: unknown key; it can have {', '.join(KEYS)}"
-    paths = document.get("host_paths")
-    if paths is None:
-        return
-    if not isinstance(paths, list):
-        yield "host_paths: must be a list of absolute paths"
-        return
-    for index, item in enumerate(paths):
-        if not isinstance(item, str):
-            yield f"host_paths[{index}]: must be a string"
-        elif not item.startswith("/") or "\0" in item:
-            yield f'host_paths[{index}]: "{item}" is not an absolute path'
+def _parts(image: str) -> tuple[str, str]:
+    """Return registry and the rest, Docker Hub's own where none is named."""
+    first, slash, rest = image.partition("/")
+    if not slash or not (set(first) & set(".:") or first == "localhost" or first != first.lower()):
+        first, rest = "docker.io", image
+    if first in ("docker.io", "index.docker.io"):
+        return "docker.io", rest if "/" in rest else f"library/{rest}"
+    return first, rest
 
 
-def _cleaned(path: str) -> str:
+def _split(name: str) -> tuple[str, str, str]:
+    """Return repository, tag and digest of a name without its registry."""
+    rest, _, digest = name.partition("@")
+    repository, colon, tag = rest.rpartition(":")
+    return (repository, tag, digest) if colon else (rest, "", digest)
+
+
+def _fits(word: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(word, pattern) for pattern in patterns)
+
+
+def _beneath(path: str, folders: Iterable[str]) -> bool:
+    wanted = cleaned(path)
+    return any(folder == "/" or wanted == folder or wanted.startswith(folder + "/") for folder in map(cleaned, folders))
+
+
+def cleaned(path: str) -> str:
+    """Return an absolute path without ``..``, doubled slashes and a slash at its end."""
     # normpath keeps two leading slashes, which mean the same as one here.
-    return "/" + posixpath.normpath(path).lstrip("/")
+    return "/" + re.sub("^/+", "", posixpath.normpath(path))

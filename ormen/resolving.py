@@ -12,10 +12,14 @@ from marshmallow import ValidationError
 from ormen.errors import InvalidSpec
 from ormen.node import Resources
 from ormen.spec import (
+    ROTATED,
+    DeviceSpec,
     HealthSpec,
+    LogSpec,
     PortSpec,
     RestartPolicy,
     Spec,
+    UlimitSpec,
     VolumeSpec,
 )
 from ormen.strict import flatten
@@ -24,6 +28,13 @@ from ormen.task_schema import TaskSchema
 _SCHEMA = TaskSchema()
 _DEFAULT = Spec(image="")
 _HEALTH = HealthSpec()
+
+AS_SENT = (
+    "image", "id", "name", "command", "entrypoint", "env", "labels", "constraints", "pull", "strategy", "count",
+    "workdir", "user", "hostname", "stop_signal", "init", "tty", "read_only", "privileged", "gpus", "tmpfs", "sysctls",
+    "security_opt", "cap_add", "cap_drop", "network", "extra_hosts", "dns",
+)  # fmt: skip
+"""Fields that are in a `Spec` what their reader made of them, under the same name."""
 
 
 def resolve(raw: Mapping[str, Any]) -> Spec:
@@ -50,14 +61,13 @@ def load(raw: object) -> Spec:
 
 def _spec(found: Mapping[str, Any]) -> Spec:
     memory = found.get("memory")
-    ports = tuple(PortSpec(**port) for port in found.get("ports") or ())
+    ports = _ports(found)
     mode, most = found.get("restart", (_DEFAULT.restart.mode, _DEFAULT.restart.most))
     resources = Resources(
         found.get("cpu", _DEFAULT.resources.cpu_milli),
         _DEFAULT.resources.memory_bytes if memory is None else memory,
         found.get("disk", 0),
     )
-    same = ("image", "id", "name", "command", "entrypoint", "env", "labels", "constraints", "pull", "strategy", "count")
     return Spec(
         resources=resources,
         cpu_limit_milli=found.get("cpu_limit"),
@@ -67,8 +77,33 @@ def _spec(found: Mapping[str, Any]) -> Spec:
         health=_health(found["health"], ports) if "health" in found else None,
         volumes=tuple(VolumeSpec(**volume) for volume in found.get("volumes") or ()),
         stop_grace_s=found.get("stop_grace", _DEFAULT.stop_grace_s),
-        **{key: found[key] for key in same if key in found},
+        shm_size_bytes=found.get("shm_size"),
+        ulimits=tuple(
+            UlimitSpec(item["name"], item["soft"], item.get("hard", item["soft"]))
+            for item in found.get("ulimits") or ()
+        ),
+        devices=tuple(
+            DeviceSpec(item["host"], item.get("container", item["host"]), item.get("permissions", "rwm"))
+            for item in found.get("devices") or ()
+        ),
+        log=_log(found["log"]) if "log" in found else None,
+        **{key: found[key] for key in AS_SENT if key in found},
     )
+
+
+def _ports(found: Mapping[str, Any]) -> tuple[PortSpec, ...]:
+    ports = found.get("ports") or ()
+    if found.get("network") == "host":
+        # Nothing is published there: the port is the host's own, on whatever address the program listens.
+        return tuple(
+            PortSpec(port["container"], port["container"], port.get("protocol", "tcp"), "0.0.0.0") for port in ports
+        )
+    return tuple(PortSpec(**port) for port in ports)
+
+
+def _log(found: Mapping[str, Any]) -> LogSpec:
+    driver = found.get("driver", ROTATED.driver)
+    return LogSpec(driver, {**(ROTATED.options if driver == ROTATED.driver else {}), **found.get("options", {})})
 
 
 def _health(found: Mapping[str, Any], ports: Sequence[PortSpec]) -> HealthSpec:

@@ -79,7 +79,7 @@ def load_submission(body: object, *, policy: Policy, new_id: Callable[[], str]) 
 
     `new_id` makes an id for each spec that has none. Raises InvalidSpec with every fault, whose paths begin
     with the index in a list and with the field in a single spec; TooLarge for more than 1,000 tasks;
-    PolicyForbids, when nothing else is wrong, for host paths that the policy does not allow.
+    PolicyForbids, when nothing else is wrong, for everything that the policy does not allow.
     """
     listed = isinstance(body, list)
     raws: Sequence[object] = body if isinstance(body, list) else (body,)
@@ -151,21 +151,15 @@ def _read_known(raw: object, known: dict[str, Spec]) -> Spec:
 
 
 def _refuse_forbidden(specs: Sequence[Spec], policy: Policy, *, listed: bool) -> None:
-    refused: dict[str, str] = {}
-    for index, spec in enumerate(specs):
-        for place, volume in enumerate(spec.volumes):
-            if volume.host is not None and not policy.allows_host_path(volume.host):
-                refused[(f"/{index}" if listed else "") + f"/volumes/{place}/host"] = volume.host
+    refused = [(index, item) for index, spec in enumerate(specs) for item in policy.refused(spec)]
     if not refused:
         return
-    paths = list(dict.fromkeys(refused.values()))
-    named = "the host path " + paths[0] if len(paths) == 1 else "the host paths " + ", ".join(paths[:10])
-    more = f" and {len(paths) - 10} more" if len(paths) > 10 else ""
-    raise PolicyForbids(
-        f"policy forbids {named}{more} ({policy.host_path_rule})",
-        hint="an admin sets the rules on the deck; a named volume needs none",
-        pointers=list(refused),
-    )
+    items = [item for _, item in refused]
+    faults = [
+        Fault((index, *item.path) if listed else item.path, "POLICY", policy.thing(item.key, [item.value]), item.value)
+        for index, item in refused[:MOST_FAULTS]
+    ]
+    raise PolicyForbids(policy.sentence(items), faults, hint=policy.hint(items))
 
 
 def _faults_of_doubles(families: Sequence[_Family]) -> Iterator[Fault]:
@@ -198,5 +192,19 @@ def _items(families: Sequence[_Family]) -> Iterator[Item]:
             yield Item(task_id, name, family.raw, replace(family.spec, id=task_id, name=name), digest)
 
 
+FIRST = frozenset(
+    {
+        "image", "id", "name", "command", "entrypoint", "env", "resources", "cpu_limit_milli", "memory_limit_bytes",
+        "ports", "restart", "health", "labels", "constraints", "volumes", "pull", "stop_grace_s", "strategy", "count",
+    }
+)  # fmt: skip
+"""The fields that a spec has always had. A later one is content only where it differs from its default, so that a
+request repeated after an upgrade is still the same request."""
+
+_DEFAULT = asdict(Spec(image=""))
+
+
 def _content(spec: Spec) -> str:
-    return json.dumps(asdict(replace(spec, id=None, name=None, count=None)), sort_keys=True, separators=(",", ":"))
+    found = asdict(replace(spec, id=None, name=None, count=None))
+    kept = {key: value for key, value in found.items() if key in FIRST or value != _DEFAULT[key]}
+    return json.dumps(kept, sort_keys=True, separators=(",", ":"))

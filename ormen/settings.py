@@ -36,7 +36,7 @@ class Settings:
     insecure: bool = False
     """Insist on listening without a token, or on a Redis beyond loopback without a password."""
     policy_file: str | None = None
-    """The admin's policy (YAML): what specs may ask, e.g. ``host_paths: [/srv/data]``."""
+    """The admin's policy (YAML): what specs may ask; its keys stand below."""
     strategy: str = "epvm"
     """The placement strategy of tasks that name none: epvm, spread, binpack, greedy or roundrobin."""
     allowed_nodes: str | None = None

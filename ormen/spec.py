@@ -53,6 +53,36 @@ class VolumeSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class UlimitSpec:
+    """A limit that Linux sets each process, by its name (``nofile``); -1 is no limit."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSpec:
+    """A device of the host, where it is in the container, and what of ``rwm`` the container may do with it."""
+
+    host: str
+    container: str
+    permissions: str = "rwm"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpec:
+    """Where Docker writes what the container prints: the driver, and all options that it is given."""
+
+    driver: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+ROTATED = LogSpec("json-file", {"max-size": "10m", "max-file": "3"})
+"""Where nothing else was asked: Docker's own default keeps every line for ever."""
+
+
+@dataclass(frozen=True, slots=True)
 class RestartPolicy:
     """When an attempt's own end is followed by another. `most` is the number of restarts, None without end.
 
@@ -87,7 +117,10 @@ class Spec:
 
     `image` always has a tag or digest. `memory_limit_bytes` None means no limit, `cpu_limit_milli` likewise.
     `constraints` are the expressions as sent; `ormen.scheduler.constraints.parse` reads them. `strategy` None is
-    the cluster's. `command` replaces the image's CMD and `entrypoint` its ENTRYPOINT; None keeps the image's.
+    the cluster's. `command` replaces the image's CMD and `entrypoint` its ENTRYPOINT; None keeps the image's, as it
+    does for `workdir`, `user`, `hostname` (Docker's own choice) and `stop_signal`. `gpus` is a number of them, or the
+    ids of some. `network` is ``bridge``, ``host`` or a network's name. `log` None is json-file with three files of
+    10 MB. Capabilities are without ``CAP_``.
     """
 
     image: str
@@ -109,3 +142,29 @@ class Spec:
     stop_grace_s: float = 10.0
     strategy: str | None = None
     count: int | None = None
+    workdir: str | None = None
+    user: str | None = None
+    hostname: str | None = None
+    stop_signal: str | None = None
+    init: bool = False
+    tty: bool = False
+    read_only: bool = False
+    privileged: bool = False
+    gpus: int | tuple[str, ...] | None = None
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    shm_size_bytes: int | None = None
+    ulimits: tuple[UlimitSpec, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[DeviceSpec, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    network: str = "bridge"
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
+    log: LogSpec | None = None
+
+    @property
+    def on_host_network(self) -> bool:
+        """Return whether its ports are the host's own, so that nothing is published."""
+        return self.network == "host"

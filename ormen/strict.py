@@ -16,6 +16,12 @@ HABITS = {
     "restart_policy": "restart", "mounts": "volumes", "publish": "ports", "pull_policy": "pull",
     "stop_grace_period": "stop_grace", "host_port": "host", "container_port": "container", "path": "http",
     "start_period": "grace", "source": "host", "destination": "target", "readonly": "read_only",
+    "working_dir": "workdir", "workingdir": "workdir", "domainname": "hostname", "network_mode": "network",
+    "networks": "network", "stopsignal": "stop_signal", "readonlyrootfs": "read_only", "shmsize": "shm_size",
+    "capadd": "cap_add", "capdrop": "cap_drop", "capabilities": "cap_add", "add_host": "extra_hosts",
+    "add_hosts": "extra_hosts", "logging": "log", "log_driver": "log", "log_opt": "log", "type": "driver",
+    "config": "options", "pathonhost": "host", "pathincontainer": "container", "cgrouppermissions": "permissions",
+    "securityopt": "security_opt", "tmp_fs": "tmpfs", "device_requests": "gpus", "run_as": "user",
     "missing": "if-missing", "ifnotpresent": "if-missing", "never": "no", "onfailure": "on-failure",
 }  # fmt: skip
 """Words of other tools, and the word here."""

@@ -14,6 +14,7 @@ from marshmallow import fields
 
 from ormen import fields as read
 from ormen import image_reference
+from ormen.container_schema import CONTAINER_FIELDS
 from ormen.crosscheck import task_conflicts
 from ormen.errors import Fault
 from ormen.part_schemas import DAY_S, HealthSchema, PortSchema, VolumeSchema, words
@@ -52,7 +53,7 @@ class TaskSchema(Strict):
     class Meta(Strict.Meta):
         """Unknown fields stay faults; the further fields have pages of their own."""
 
-        include = PLACING_FIELDS
+        include = CONTAINER_FIELDS | PLACING_FIELDS
 
     id = Leaf(
         read.task_id,

@@ -1,23 +1,32 @@
-"""Write docs/settings.md, docs/cli.md and the tables of docs/states.md from the program itself."""
+"""Write docs/settings.md, docs/spec.md, docs/cli.md and the tables of docs/states.md from the program itself."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import click
+from marshmallow import Schema
+from marshmallow.fields import Field, Nested
 
 from ormen import settings as settings_module
 from ormen.cli.errors import MEANINGS
 from ormen.cli.main import cli
+from ormen.policy import Policy
+from ormen.policy_file import RULES
 from ormen.reasons import FINAL, SPENDS, Code
 from ormen.settings import Settings
+from ormen.strict import Objects
 from ormen.task import TRANSITIONS, State
+from ormen.task_schema import TaskSchema
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 WIDTH = 80
@@ -47,7 +56,100 @@ def settings_page() -> str:
     for field in fields(Settings):
         default = "none" if field.default in (None, "") else f"`{field.default}`"
         lines.append(f"| `ORMEN_{field.name.upper()}` | {default} | {' '.join(sentences[field.name].split())} |")
+    return "\n".join(lines) + "\n" + policy_section()
+
+
+def policy_section() -> str:
+    """Return what a policy file may say, with the defaults."""
+    text = """
+        ## The policy
+
+        `ormen deck --policy-file FILE` reads, once at its start, what specs may ask: YAML with these keys. What is
+        left out keeps its default, a list that is given replaces the default's whole list, and without a file
+        nothing is allowed that reaches beyond the container. A deck does not start with a faulty file, and names
+        every fault of it. A spec that asks for more is refused with status 403, `POLICY`, every thing and every rule;
+        what runs already is not asked again.
+
+        | key | allows | default | example |
+        | --- | --- | --- | --- |
+        {rows}
+
+        Images are compared as Docker reads them: `nginx` is `docker.io/library/nginx`. A rule with a tag allows no
+        image that is named by its digest, since Docker then ignores the tag: allow it as `nginx@sha256:*`. Paths of
+        `host_paths` and `devices` are compared as they are written; a symbolic link inside an allowed folder is the
+        business of whoever may write there. `examples/policy.yaml` is a file to begin with.
+        """
+    default = Policy()
+    rows = "\n".join(
+        f"| `{key}` | {rule.says} | {_rule(getattr(default, key))} | `{key}: {rule.example}` |"
+        for key, rule in RULES.items()
+    )
+    return textwrap.dedent(text).format(rows=rows)
+
+
+def _rule(value: str | tuple[str, ...]) -> str:
+    words = [value] if isinstance(value, str) else value
+    return ", ".join(f"`{word}`" for word in words) or "none"
+
+
+def spec_page() -> str:
+    """Return the page of every field of a task: type, default and sentence, as the schema has them."""
+    lines = [
+        "# The fields of a task",
+        "",
+        "One schema for `POST /v1/tasks`, `ormen run -f` and Python. Only `image` is required, an unknown field is a",
+        "fault, `null` is the same as leaving a field out. Sizes are bytes, or text with a binary unit (`512MiB`,",
+        "`1g`); durations are seconds, or text such as `1m30s`. *By policy*: only as far as the deck's",
+        "[policy](settings.md#the-policy) allows it. This page is made by `scripts/docs`.",
+        "",
+        *_fields(TaskSchema()),
+    ]
+    for title, schema in _parts(TaskSchema()):
+        lines += ["", f"## {title}", "", *_fields(schema)]
     return "\n".join(lines) + "\n"
+
+
+def _fields(schema: Schema) -> list[str]:
+    lines = ["| field | type | default | meaning | example |", "| --- | --- | --- | --- | --- |"]
+    for name, field in schema.fields.items():
+        shown = field.metadata
+        below = _schema_of(field)
+        says = shown.get("description") or (inspect.getdoc(type(below)) if below else "") or ""
+        default = "required" if field.required else f"`{_json(shown['default'])}`" if "default" in shown else ""
+        example = f"`{_json({name: shown['example']})[1:-1]}`" if "example" in shown else ""
+        kind = f"[{'list of objects' if isinstance(field, Objects) else 'object'}](#{name})" if below else _kind(shown)
+        lines.append(f"| `{name}` | {kind} | {default} | {says} | {example} |")
+    return lines
+
+
+def _kind(shown: Mapping[str, Any]) -> str:
+    if "x-unit" in shown and shown["x-unit"] in ("bytes", "seconds"):
+        return {"bytes": "size", "seconds": "duration"}[shown["x-unit"]]
+    if "enum" in shown:
+        return ", ".join(f"`{word}`" for word in shown["enum"] if word is not None)
+    kinds = [_word(choice) for choice in shown.get("anyOf", [shown]) if choice.get("type") != "null"]
+    return " or ".join(dict.fromkeys(kinds))
+
+
+def _word(shown: Mapping[str, Any]) -> str:
+    kinds = shown["type"] if isinstance(shown["type"], list) else [shown["type"]]
+    words = {"array": "list of strings", "object": "map", "integer": "whole number"}
+    return " or ".join(words.get(kind, kind) for kind in kinds if kind != "null")
+
+
+def _parts(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    for name, field in schema.fields.items():
+        if (below := _schema_of(field)) is not None:
+            yield name, below
+
+
+def _schema_of(field: Field[Any]) -> Schema | None:
+    inner = field.inner if isinstance(field, Objects) else field
+    return inner.schema if isinstance(inner, Nested) else None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def cli_page() -> str:
@@ -138,7 +240,7 @@ def states_page() -> str:
     return textwrap.dedent(text).format(arrows=arrows, rows=rows, codes=codes)
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page, "states.md": states_page}
+PAGES = {"settings.md": settings_page, "spec.md": spec_page, "cli.md": cli_page, "states.md": states_page}
 
 
 def main() -> int:

@@ -32,6 +32,11 @@ def agent(name: str, module: str, text: str, broken: str) -> Guard:
     return Guard(name, f"worker_agent/{module}.py", text, broken, AGENT)
 
 
+def policy(name: str, text: str, broken: str) -> Guard:
+    """Return a guard of what specs may ask."""
+    return Guard(name, "ormen/policy.py", text, broken, ("tests/unit",))
+
+
 GUARDS = (
     lua("report: node of the fence", "report", "t.node ~= A.node or ", ""),
     lua("report: attempt of the fence", "report", " or t.attempt ~= A.attempt", ""),
@@ -123,6 +128,7 @@ GUARDS = (
     agent("evidence: an old container's events", "evidence", 'self._heard[event.container_id] = Heard(expected=heard.expected)', "pass"),
     agent("judgement: only own ends spend", "judgement", "spends=again.reason.code in SPENDS", "spends=True"),
     agent("judgement: ten good minutes forget", "judgement", "0 if again.ran_s >= FORGOTTEN_AFTER_S else task.delays", "task.delays"),
+    agent("judgement: ports of the host's network stay on record", "judgement", 'None if container.network_mode == "host" else container.ports', "container.ports"),
     agent("judgement: the policy's number", "judgement", "if spec.restart.allows(exit_code=code, spent=task.tries):", "if spec.restart.allows(exit_code=code, spent=0):"),
     agent("duty: a pending task's container is kept", "duties", "return Duty.KEEP if task.state is State.PENDING else Duty.REST", "return Duty.REST"),
     agent("duty: another node's task is cleared", "duties", "if task.node != node:\n        return Duty.CLEAR", "if task.node != node:\n        return Duty.KEEP"),
@@ -137,6 +143,17 @@ GUARDS = (
     agent("heartbeat: a new connection makes a full pass", "heartbeat", "elif not renewed:", "else:"),
     agent("sync: news of a stray container is noticed", "sync", "if due or self._strays_changed(listed):", "if due:"),
     agent("heartbeat: a replaced agent ends", "heartbeat", "if answer.replaced:", "if False:"),
+    policy("policy: images", "if not any(allows_image(rule, spec.image) for rule in self.images):", "if False:"),
+    policy("policy: privileged", "if spec.privileged and self.privileged != ALWAYS:", "if False:"),
+    policy("policy: the host's network", "if spec.on_host_network and self.host_network != ALWAYS:", "if False:"),
+    policy("policy: capabilities", "if not self.allows_capability(name):", "if False:"),
+    policy("policy: devices", "if not _beneath(device.host, self.devices):", "if False:"),
+    policy("policy: sysctls", "if not _fits(name, self.sysctls):", "if False:"),
+    policy("policy: security options", "if option not in TIGHTENING and", "if False and"),
+    policy("policy: log drivers", "if spec.log is not None and", "if False and"),
+    policy("policy: a digest is not its tag", "(not digest and fnmatchcase", "(fnmatchcase"),
+    policy("policy: the registry by itself", "if not fnmatchcase(registry, wanted_registry):", "if False:"),
+    Guard("options: only what is asked is in the hash", "worker_agent/docker_options.py", "if value is not None}", "}", ("tests/contract/test_docker_args.py",)),
     agent("heartbeat: only who is heard has replaced it", "agent", "elif heard_ms > self._successor[0]:", "elif True:"),
     Guard("context: its token goes to its deck alone", "ormen/cli/session.py", "return Place(url, os.environ.get(\"ORMEN_TOKEN\") or None) if url", "return Place(url, self._of_context().token) if url", ("tests/unit/test_cli_context.py",)),
     Guard("context: the file is its owner's", "ormen/contexts.py", "os.fchmod(file.fileno(), 0o600)", "os.fchmod(file.fileno(), 0o644)", ("tests/unit/test_cli_context.py",)),

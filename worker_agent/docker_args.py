@@ -1,6 +1,7 @@
 """From a task's record and spec to the body of Docker's ``POST /containers/create``: values in, value out.
 
-Nothing here ever asks for privileges, and Docker's own restart policy is always ``no``: ormen restarts.
+Docker's own restart policy is always ``no``: ormen restarts. Privileges are those of the spec, which the deck's policy
+has let pass.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from ormen.spec import Spec, VolumeSpec
 from ormen.task import Port, Task
+from worker_agent.docker_options import container_options, host_options
 from worker_agent.runtime import ContainerPlan
 
 CLUSTER = "ormen.cluster"
@@ -22,17 +24,16 @@ NODE = "ormen.node"
 SPEC = "ormen.spec"
 """The labels that say whose a container is. SPEC is `spec_hash`, and tells whether a container can be adopted."""
 
-LOG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
-"""Docker's own default keeps every line for ever."""
-
 
 def plan(task: Task, spec: Spec, *, cluster: str, bind: str) -> ContainerPlan:
     """Return the container for the task's current attempt on its current node.
 
-    `bind` is the host address for a port of the record that names none. Two plans have the same ``ormen.spec``
+    `bind` is the host address for a port of the record that names none. On the host's network nothing is published:
+    there the record's ports only keep others from them. Two plans have the same ``ormen.spec``
     label exactly if everything that is fixed when a container is created is the same; the attempt is not part of it.
     """
-    ports = tuple(Port(port.container, port.host, port.protocol, port.bind or bind) for port in task.ports)
+    published = () if spec.on_host_network else task.ports
+    ports = tuple(Port(port.container, port.host, port.protocol, port.bind or bind) for port in published)
     body = _body(spec, ports)
     ours = {
         CLUSTER: cluster,
@@ -73,6 +74,7 @@ def _body(spec: Spec, ports: tuple[Port, ...]) -> dict[str, Any]:
         # Docker counts whole seconds; rounding down would shorten what the user granted.
         "StopTimeout": math.ceil(spec.stop_grace_s),
         "HostConfig": _host_config(spec, ports),
+        **container_options(spec),
     }
     if spec.command is not None:
         body["Cmd"] = list(spec.command)
@@ -93,9 +95,8 @@ def _host_config(spec: Spec, ports: tuple[Port, ...]) -> dict[str, Any]:
         "MemoryReservation": spec.resources.memory_bytes,
         "PortBindings": bindings,
         "Mounts": [_mount(volume) for volume in spec.volumes],
-        "LogConfig": LOG,
         "RestartPolicy": {"Name": "no"},
-        "Privileged": False,
+        **host_options(spec),
     }
     if spec.cpu_limit_milli is not None:
         config["NanoCpus"] = spec.cpu_limit_milli * 1_000_000

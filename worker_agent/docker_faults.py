@@ -86,6 +86,12 @@ def create_refusal(name: str, message: str) -> Reason:
     """Return why the engine will not create container `name`."""
     if DISK_FULL in message.lower():
         return disk_full(name)
+    driver = _between(message, "logging plugin ", ":")
+    if driver:
+        return Reason(
+            Code.CREATE_REFUSED,
+            f"This host's Docker has no log driver {driver}, which {name} asks for; choose another, such as json-file.",
+        )
     return Reason(Code.CREATE_REFUSED, f"Docker refuses to create {name}: {_clip(message)}; change the spec.")
 
 
@@ -119,11 +125,41 @@ def start_refusal(name: str, *, exit_code: int | None, message: str) -> Reason:
     low = message.lower()
     if DISK_FULL in low:
         return disk_full(name)
+    # runc leaves 127 also where it could not set a sysctl.
+    setting = _between(message, "open /proc/sys/", ":")
+    if setting:
+        words = (
+            f"The kernel of this host has no sysctl {setting.replace('/', '.')}, which {name} asks for; leave it out."
+        )
+        return Reason(Code.CREATE_REFUSED, words)
+    if "could not select device driver" in low:
+        words = f"This host's Docker has no driver for the GPUs that {name} asks for; install one there"
+        return Reason(Code.CREATE_REFUSED, f"{words}, or keep the task off it with a constraint.")
     if exit_code in (126, 127) or "executable file not found" in low:
         what = _quoted(message)
         cause = "is not an executable of its image" if exit_code != 126 else "cannot be executed in its image"
         return Reason(Code.COMMAND_NOT_FOUND, f"The command {what} of {name} {cause}; correct command or entrypoint.")
     return Reason(Code.CREATE_REFUSED, f"Docker could not start {name}: {_clip(message)}; change the spec.")
+
+
+def network_missing(name: str, network: str, *, known: Sequence[str]) -> Reason:
+    """Return the reason for a container whose network is not on this host; `known` are those that are."""
+    others = [other for other in sorted(known) if other not in ("bridge", "host", "none")]
+    has = f"it has {', '.join(others[:10])}" if others else "it has none but Docker's own"
+    return Reason(
+        Code.CREATE_REFUSED,
+        f"This host's Docker has no network {network}, which {name} asks for ({has});"
+        f" create it there: docker network create {network}.",
+    )
+
+
+def log_unreadable(container_id: str) -> Reason:
+    """Return the reason for a log that its driver does not keep where the engine can read it."""
+    return Reason(
+        Code.CREATE_REFUSED,
+        f"The log driver of container {container_id[:12]} keeps nothing that Docker can read;"
+        " give the task the driver json-file or local.",
+    )
 
 
 def refused_port(ports: Sequence[Port], message: str) -> Port | None:
@@ -152,6 +188,12 @@ def port_in_use(port: Port, *, holder: str | None, message: str) -> Reason:
         f"Host port {port.host}/{port.protocol} is held {holder or 'by something else on this host'};"
         " end that, or publish another port.",
     )
+
+
+def _between(message: str, before: str, after: str) -> str:
+    """Return what stands between two texts, the first time both do."""
+    _, found, rest = message.partition(before)
+    return rest.partition(after)[0] if found and after in rest else ""
 
 
 def _quoted(message: str) -> str:

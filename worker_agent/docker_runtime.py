@@ -36,6 +36,7 @@ from worker_agent.runtime import (
     PlanRefused,
     ProbeResult,
     RuntimeEvent,
+    RuntimeFault,
     StartRefused,
 )
 
@@ -102,6 +103,10 @@ class DockerRuntime(DockerDisk):
             raise StartRefused(docker_faults.vanished(container_id))
         said = message(answer)
         port = docker_faults.refused_port(found.ports, said)
+        if answer.status_code == 404:
+            networks = [str(item["Name"]) for item in self._get("/networks")]
+            if found.network_mode not in networks:
+                raise StartRefused(docker_faults.network_missing(found.name, found.network_mode, known=networks))
         if port is None:
             raise StartRefused(docker_faults.start_refusal(found.name, exit_code=found.exit_code, message=said))
         publishers = self._get("/containers/json", filters={"publish": [f"{port.host}/{port.protocol}"]})
@@ -207,6 +212,8 @@ class DockerRuntime(DockerDisk):
         if answer.status_code == 404:
             gone = f"There is no container {container_id[:12]} on this host any more, so there is no log."
             raise ContainerGone(Reason(Code.INTERRUPTED, gone))
+        if answer.status_code == 501:
+            raise RuntimeFault(docker_faults.log_unreadable(container_id))
         if answer.status_code != 200:
             raise self._gate.unexpected(ask, answer)
         return EngineStream(docker_views.frames(chunks(answer)), answer, self._streams)

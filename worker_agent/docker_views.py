@@ -83,16 +83,26 @@ def to_event(raw: Mapping[str, Any]) -> RuntimeEvent:
 def frames(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the payloads of Docker's multiplexed stream: 4 bytes which output, 4 bytes length, payload.
 
-    A part that ends in the middle of a frame is yielded as far as it came.
+    A container with a terminal is not multiplexed, and the engine does not say so; no terminal's output begins as a
+    frame does, with a number below 3 and three zeros. A part that ends in the middle of a frame is yielded as far as it
+    came.
     """
-    held = b""
+    held, raw = b"", False
     for chunk in chunks:
         held += chunk
+        raw = raw or not _begins_a_frame(held)
+        if raw:
+            yield held
+            held = b""
         while len(held) >= 8 and len(held) >= (end := 8 + int.from_bytes(held[4:8], "big")):
             yield held[8:end]
             held = held[end:]
     if len(held) > 8:
         yield held[8:]
+
+
+def _begins_a_frame(held: bytes) -> bool:
+    return held[:1] in (b"", b"\0", b"\1", b"\2") and held[1:4] == bytes(len(held[1:4]))
 
 
 @dataclass(slots=True)
@@ -188,7 +198,8 @@ def _anonymous(raw: Mapping[str, Any]) -> tuple[str, ...]:
 def _ip(raw: Mapping[str, Any]) -> str | None:
     # A container that failed to start keeps the address it was going to have.
     networks = (raw.get("NetworkSettings") or {}).get("Networks") or {}
-    return next((item["IPAddress"] for item in networks.values() if item.get("IPAddress")), None)
+    found = (item.get(key) for key in ("IPAddress", "GlobalIPv6Address") for item in networks.values())
+    return next(filter(None, found), None)
 
 
 def _mode(raw: Mapping[str, Any]) -> str:

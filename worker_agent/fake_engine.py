@@ -20,13 +20,14 @@ from uuid import uuid4
 
 from ormen.reasons import Code, Reason
 from worker_agent import docker_args as marks
-from worker_agent.docker_faults import port_in_use
+from worker_agent.docker_faults import create_refusal, network_missing, port_in_use
 from worker_agent.fake_streams import Journal
 from worker_agent.runtime import (
     Container,
     ContainerPlan,
     Engine,
     EngineDown,
+    PlanRefused,
     ProbeResult,
     RuntimeEvent,
     RuntimeFault,
@@ -56,7 +57,8 @@ class Pace:
 class Behaviour:
     """What a fake engine is like. `images` None has every image; `remote` is what can be pulled, None all.
 
-    Containers of the images `with_volume` get an anonymous volume. `failure_rate` is the share of starts that are
+    Containers of the images `with_volume` get an anonymous volume. `networks` and `log_drivers` are those it has beside
+    Docker's own. `failure_rate` is the share of starts that are
     refused. `sleep` waits, so a simulation can bring its own clock.
     """
 
@@ -65,6 +67,8 @@ class Behaviour:
     images: set[str] | None = None
     with_volume: frozenset[str] = frozenset()
     remote: set[str] | None = None
+    networks: frozenset[str] = frozenset()
+    log_drivers: frozenset[str] = frozenset()
     seed: int = 0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
@@ -83,6 +87,7 @@ class FakeEngine:
         self.table: dict[str, Container] = {}
         self.printed: dict[str, list[bytes]] = {}
         self.image_of: dict[str, str] = {}
+        self.log_driver_of: dict[str, str] = {}
         self.volumes: set[str] = set()
         self.generation = 1
         self._dice = random.Random(self.behaviour.seed)
@@ -188,11 +193,13 @@ class FakeEngine:
             node=labels.get(marks.NODE),
             cluster=labels.get(marks.CLUSTER),
             spec_hash=labels.get(marks.SPEC),
+            network_mode=plan.body.get("HostConfig", {}).get("NetworkMode", "bridge"),
         )
         if plan.image in self.behaviour.with_volume:
             made = dataclasses.replace(made, volumes=(sha256(made.id.encode()).hexdigest(),))
         self.volumes.update(made.volumes)
         self.table[made.id], self.image_of[made.id] = made, plan.image
+        self.log_driver_of[made.id] = log_driver(plan)
         self.printed[made.id] = []
         self.tell(made, "create")
         return made
@@ -213,7 +220,8 @@ class FakeEngine:
 
     def drop(self, found: Container) -> None:
         """Take a container out of the table."""
-        del self.table[found.id], self.printed[found.id], self.image_of[found.id]
+        for table in (self.table, self.printed, self.image_of, self.log_driver_of):
+            del table[found.id]
         self.tell(found, "destroy")
 
     def check_ports(self, wanting: Container) -> None:
@@ -225,6 +233,19 @@ class FakeEngine:
                         held.bind == port.bind or WILD & {held.bind, port.bind}
                     ):
                         raise StartRefused(port_in_use(port, holder=f"by container {other.name}", message=""))
+
+    def check_network(self, wanting: Container) -> None:
+        """Raise StartRefused if the container's network is not there."""
+        known = {"bridge", "host", "none", *self.behaviour.networks}
+        if wanting.network_mode not in known:
+            raise StartRefused(network_missing(wanting.name, wanting.network_mode, known=sorted(known)))
+
+    def check_log_driver(self, plan: ContainerPlan) -> None:
+        """Raise PlanRefused if the engine does not have the plan's log driver."""
+        word = log_driver(plan)
+        if word not in {"json-file", "local", "none", *self.behaviour.log_drivers}:
+            said = f'error looking up logging plugin {word}: plugin "{word}" not found'
+            raise PlanRefused(create_refusal(plan.name, said))
 
     def command_result(self, container_id: str, program: str) -> ProbeResult:
         """Return what `answer_command` said, else that the program exited with 0."""
@@ -265,3 +286,9 @@ class FakeEngine:
         if not found.running:
             raise LookupError(f"container {word} does not run")
         return found
+
+
+def log_driver(plan: ContainerPlan) -> str:
+    """Return the log driver that a plan asks for."""
+    config = plan.body.get("HostConfig", {}).get("LogConfig") or {}
+    return str(config.get("Type", "json-file"))

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from ormen.reasons import Code, Reason
-from worker_agent.docker_faults import create_refusal, image_missing, name_taken, pull_refusal, vanished
+from worker_agent.docker_faults import (
+    create_refusal,
+    image_missing,
+    log_unreadable,
+    name_taken,
+    pull_refusal,
+    vanished,
+)
 from worker_agent.fake_engine import MIB, Behaviour, FakeEngine, Pace
 from worker_agent.fake_streams import FakeStream
 from worker_agent.runtime import (
@@ -25,6 +32,7 @@ from worker_agent.runtime import (
     PullProgress,
     PullRefused,
     RuntimeEvent,
+    RuntimeFault,
     StartRefused,
     Stream,
 )
@@ -52,6 +60,7 @@ class FakeRuntime(FakeEngine):
                 raise NameInUse(name_taken(plan.name, holder=holder.id), holder)
             if self.behaviour.images is not None and plan.image not in self.behaviour.images:
                 raise ImageMissing(image_missing(plan.image))
+            self.check_log_driver(plan)
             return self.add(plan).id
 
     def start(self, container_id: str) -> None:
@@ -62,6 +71,7 @@ class FakeRuntime(FakeEngine):
             if found is None:
                 raise StartRefused(vanished(container_id))
             if not found.running:
+                self.check_network(found)
                 self.check_ports(found)
                 self.run(found)
 
@@ -182,6 +192,8 @@ class FakeRuntime(FakeEngine):
             found, printed = self.find(container_id), self.printed.get(container_id)
         if found is None or printed is None:
             raise ContainerGone(Reason(Code.INTERRUPTED, f"There is no container {container_id[:12]} any more."))
+        if self.log_driver_of.get(container_id) == "none":
+            raise RuntimeFault(log_unreadable(container_id))
         first = 0 if tail is None else max(0, len(printed) - tail)
 
         def more(at: int) -> tuple[Sequence[bytes], bool]:

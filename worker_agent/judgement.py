@@ -71,7 +71,8 @@ def started(task: Task, container: Container, health: Health | None) -> Report:
         target=State.RUNNING,
         sentence=f"{container.name} started",
         container_id=container.id,
-        ports=container.ports,
+        # On the host's network nothing is published, and the record's own ports are what keeps others from them.
+        ports=None if container.network_mode == "host" else container.ports,
         health=health,
     )
 

@@ -96,7 +96,7 @@ def _client_error(error: ClientError, session: Session, *, word: str, name: str)
     if session.structured:
         return json.dumps(error.document, indent=2, ensure_ascii=False)
     look = session.look(sys.stderr)
-    if error.faults:
+    if has_rows(error):
         asked = error.code == "INVALID_QUERY"
         rows: list[tuple[str, ...]] = [
             (fault["pointer"].lstrip("/") if asked else path_text(fault["pointer"]), fault_text(fault))
@@ -106,6 +106,11 @@ def _client_error(error: ClientError, session: Session, *, word: str, name: str)
         return faults(title, rows, look, code=error.code)
     address = str(session.client().address)
     return problem(error.document, look, address=address, word=word, name=name)
+
+
+def has_rows(error: ClientError) -> bool:
+    """Return whether the faults are told one a line; the sentence of a refusal by policy names them all itself."""
+    return bool(error.faults) and error.code != "POLICY"
 
 
 def guarded(call: Callable[[], int], session: Session) -> int:

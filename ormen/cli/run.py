@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ormen.cli.errors import Failure, Faulty, ended, show
+from ormen.cli.errors import Failure, Faulty, ended, has_rows, show
 from ormen.cli.options import DURATION, Command, common, option, session_of
 from ormen.cli.render import run as render
 from ormen.cli.render.problem import fault_text, fault_title, path_of
@@ -181,7 +181,7 @@ def _from_flags(session: Session, image: str, command: Sequence[str], flags: dic
     try:
         return session.client().submit([spec])
     except ClientError as error:
-        if error.faults and not session.structured:
+        if has_rows(error) and not session.structured:
             rows: list[tuple[str, ...]] = [
                 (flag_of(fault["pointer"]), fault_text(fault)) for fault in error.fault_documents
             ]
@@ -211,7 +211,7 @@ def send_file(session: Session, file: str, send: Callable[[list[Document]], Answ
     try:
         return send(specs)
     except ClientError as error:
-        if not error.faults or session.structured:
+        if not has_rows(error) or session.structured:
             raise
         raise Faulty(
             fault_title(name, len(error.faults)), _rows(error.fault_documents, finder), code=error.code

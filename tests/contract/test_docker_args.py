@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ormen.node import Resources
-from ormen.spec import Spec, VolumeSpec
+from ormen.spec import DeviceSpec, LogSpec, Spec, UlimitSpec, VolumeSpec
 from ormen.task import Port, State, Task, Wanted
 from worker_agent.docker_args import cpu_shares, plan, spec_hash
 from worker_agent.runtime import ContainerPlan
@@ -154,8 +154,104 @@ def test_docker_never_restarts_and_logs_are_rotated() -> None:
     labels=st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3),
 )
 def test_no_spec_is_privileged(cpu: int, memory: int, limit: int | None, labels: dict[str, str]) -> None:
-    """Whatever is asked, nothing in the body adds a privilege, and the reservation fits the limit."""
+    """Unless it is asked for by name nothing in the body adds a privilege, and the reservation fits the limit."""
     config = host(planned(resources=Resources(cpu, memory, 0), memory_limit_bytes=limit, labels=labels))
     assert config["Privileged"] is False
     assert not {"CapAdd", "Devices", "SecurityOpt", "PidMode", "IpcMode", "NetworkMode"} & set(config)
     assert config["MemoryReservation"] <= config.get("Memory", config["MemoryReservation"])
+
+
+def first_body(spec: Spec, ports: tuple[Port, ...]) -> dict[str, Any]:
+    """The body as agents have always made it; containers with its hash run, so it stays as it is for ever."""
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        item = {"HostIp": port.bind, "HostPort": str(port.host)}
+        bindings.setdefault(f"{port.container}/{port.protocol}", []).append(item)
+    most = spec.memory_limit_bytes
+    reserved = spec.resources.memory_bytes if most is None else min(spec.resources.memory_bytes, most)
+    return {
+        "Image": spec.image, "Env": [f"{name}={value}" for name, value in spec.env.items()],
+        "ExposedPorts": {key: {} for key in bindings}, "StopTimeout": int(-(-spec.stop_grace_s // 1)),
+        **({"Cmd": list(spec.command)} if spec.command is not None else {}),
+        **({"Entrypoint": list(spec.entrypoint) or [""]} if spec.entrypoint is not None else {}),
+        "HostConfig": {
+            "CpuShares": max(2, spec.resources.cpu_milli * 1024 // 1000), "MemoryReservation": reserved,
+            "PortBindings": bindings, "RestartPolicy": {"Name": "no"}, "Privileged": False,
+            "Mounts": [{"Type": "volume" if item.name else "bind", "Source": item.name or item.host,
+                        "Target": item.target, "ReadOnly": item.read_only} for item in spec.volumes],
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+            **({"NanoCpus": spec.cpu_limit_milli * 10**6} if spec.cpu_limit_milli is not None else {}),
+            **({"Memory": most, "MemorySwap": most} if most is not None else {}),
+        },
+    }  # fmt: skip
+
+
+@given(
+    ports=st.lists(st.builds(Port, st.integers(1, 65535), st.integers(1, 65535)), max_size=3).map(tuple),
+    fields=st.fixed_dictionaries(
+        {},
+        optional={
+            "command": st.lists(st.text(max_size=5), min_size=1, max_size=3).map(tuple),
+            "entrypoint": st.lists(st.text(max_size=5), max_size=2).map(tuple),
+            "env": st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), max_size=3),
+            "labels": st.dictionaries(st.sampled_from("abc"), st.text(max_size=5), max_size=3),
+            "resources": st.builds(Resources, st.integers(1, 9999), st.integers(6 * MIB, 2**40), st.just(0)),
+            "cpu_limit_milli": st.integers(1, 10**6),
+            "memory_limit_bytes": st.integers(6 * MIB, 2**40),
+            "stop_grace_s": st.floats(0, 86400),
+            "volumes": st.sampled_from(
+                [(), (VolumeSpec("/d", name="pg"), VolumeSpec("/e", host="/srv", read_only=True))]
+            ),
+        },
+    ),
+)
+def test_a_spec_of_the_first_fields_keeps_its_hash(ports: tuple[Port, ...], fields: dict[str, Any]) -> None:
+    """After an upgrade a running container has the hash that its spec asks for, so it is adopted and runs on."""
+    spec = Spec(image="nginx:1.28", **fields)
+    found = planned(ports=ports, **fields)
+    body = {**first_body(spec, ports), "Labels": dict(spec.labels)}
+    assert {key: value for key, value in found.body.items() if key != "Labels"} == first_body(spec, ports)
+    assert found.labels["ormen.spec"] == spec_hash(body)
+
+
+def test_two_hashes_are_as_they_were() -> None:
+    """Written down from the first agent: neither the body nor the way it is hashed has changed."""
+    ports = (Port(80, 8080, "tcp", "10.0.0.1"),)
+    volumes = (VolumeSpec("/data", name="pg"), VolumeSpec("/etc/x", host="/srv/x", read_only=True))
+    full = planned(
+        ports=ports, command=("a", "b"), entrypoint=("/bin/sh", "-c"), env={"A": "1"}, labels={"app": "shop"},
+        resources=Resources(500, 512 * MIB, 0), cpu_limit_milli=1500, memory_limit_bytes=1024 * MIB, volumes=volumes,
+        stop_grace_s=2.5,
+    )  # fmt: skip
+    assert planned().labels["ormen.spec"] == "59145cb8161fc7c3"
+    assert full.labels["ormen.spec"] == "781be94fc9fdd167"
+
+
+OPTIONS: dict[str, Any] = {
+    "workdir": "/srv", "user": "1", "hostname": "a", "stop_signal": "SIGINT", "init": True, "tty": True,
+    "read_only": True, "privileged": True, "gpus": 1, "tmpfs": {"/run": ""}, "shm_size_bytes": MIB,
+    "ulimits": (UlimitSpec("core", 0, 0),), "sysctls": {"net.a": "1"}, "devices": (DeviceSpec("/dev/a", "/dev/a"),),
+    "security_opt": ("no-new-privileges",), "cap_add": ("KILL",), "cap_drop": ("ALL",), "network": "host",
+    "extra_hosts": {"db": "10.0.0.7"}, "dns": ("10.0.0.53",), "log": LogSpec("local"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", OPTIONS)
+def test_every_option_of_the_container_changes_the_hash(field: str) -> None:
+    """Whatever reaches Docker is in the hash, so that a container which lacks it is not adopted."""
+    assert planned(**{field: OPTIONS[field]}).labels["ormen.spec"] != planned().labels["ormen.spec"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "request_"), [(2, {"Count": 2}), (("GPU-4d1c", "1"), {"DeviceIDs": ["GPU-4d1c", "1"]})]
+)
+def test_gpus_are_a_number_or_ids(gpus: Any, request_: dict[str, Any]) -> None:
+    """Docker is asked for devices that can be GPUs: so many, or those of these ids."""
+    assert host(planned(gpus=gpus))["DeviceRequests"] == [{"Capabilities": [["gpu"]], **request_}]
+
+
+def test_on_the_hosts_network_nothing_is_published() -> None:
+    """The record's ports keep others from them; Docker is told of none."""
+    found = planned(ports=(Port(80, 80),), network="host")
+    assert (found.ports, found.body["ExposedPorts"], host(found)["PortBindings"]) == ((), {}, {})
+    assert host(found)["NetworkMode"] == "host"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ormen.node import Resources
+from ormen.policy import Policy
 from ormen.reasons import Code
 from ormen.store.manager import Assignment
 from ormen.task import Port, State, Task
@@ -49,6 +52,19 @@ def test_a_host_port_is_given_once_per_engine(world: World) -> None:
     assert code_of(world.submit("second", ports=wanted)) is Code.FIT_PORT
     world.sailor("node-3")
     assert world.submit("third", ports=wanted).node == "node-3"
+
+
+def test_a_port_of_the_hosts_network_is_the_hosts_own(world: World) -> None:
+    """Docker publishes nothing there, so only the record keeps others from the port, from start to end."""
+    world.deck = replace(world.deck, policy=Policy(host_network="always"))
+    sailor = world.sailor("node-1")
+    task = world.run(network="host", ports=[{"container": 8080}])
+    assert (task.state, task.ports) == (State.RUNNING, (Port(8080, 8080),))
+    assert [item.ports for item in sailor.engine.table.values()] == [()]
+    assert code_of(world.submit("other", ports=[{"container": 80, "host": 8080}])) is Code.FIT_PORT
+    sailor.engine.exit(task.container_name, 0)
+    world.settle(task)
+    assert world.store.find("other").state is State.RUNNING
 
 
 def test_two_schedulers_cannot_give_one_port_twice(world: World) -> None:

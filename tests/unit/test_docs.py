@@ -27,15 +27,18 @@ from ormen.client import Client
 from ormen.files import read_tasks
 from ormen.local.failure import FAILED, NOT_ALLOWED, OUT_OF_REACH, TAKEN, WRONG_USE
 from ormen.policy import Policy
+from ormen.policy_file import RULES, load_policy
 from ormen.reasons import Code
 from ormen.schema import load_submission
 from ormen.settings import Settings
 from ormen.transport import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
-MADE = {"cli.md", "settings.md", "states.md"}
+MADE = {"cli.md", "settings.md", "spec.md", "states.md"}
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in (".yaml", ".json"))
+EXAMPLES = sorted(
+    path for path in (ROOT / "examples").iterdir() if path.suffix in (".yaml", ".json") and path.name != "policy.yaml"
+)
 OF_THE_CLIENT = {"ORMEN_MANAGER", "ORMEN_CONTEXT", "ORMEN_SWEEP", "ORMEN_DEPTH", "ORMEN_KILLS"}
 """Variables that are no setting of a process: of the command line, of the tests' guard, and of their depth."""
 
@@ -146,8 +149,15 @@ def test_an_example_file_is_right(path: Path) -> None:
     assert path.suffix == ".json" or said == [f"run -f examples/{path.name}"]
 
 
+def test_the_example_of_a_policy_is_right() -> None:
+    """The deck reads it, and it has every key."""
+    path = ROOT / "examples" / "policy.yaml"
+    assert load_policy(str(path)).privileged == "never"
+    assert set(re.findall(r"^(\w+):", path.read_text(), re.MULTILINE)) == set(RULES)
+
+
 def test_the_made_pages_are_as_the_program_has_it() -> None:
-    """settings.md, cli.md and states.md are what scripts/docs writes."""
+    """settings.md, spec.md, cli.md and states.md are what scripts/docs writes."""
     made = subprocess.run(
         [sys.executable, "scripts/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )

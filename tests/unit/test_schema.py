@@ -122,7 +122,7 @@ def test_every_fault_is_named_at_once() -> None:
          "write it as zone=eu, gpu!=none, disk in (ssd,nvme), zone~^eu- or kernel>=6.1"),
         ("retry_on", [0], "OUT_OF_RANGE", None), ("retry_on", [256], "OUT_OF_RANGE", None),
         ("retry_on", [], "MALFORMED", "leave it out for every code but 0"), ("retry_on", 75, "WRONG_TYPE", None),
-        ("privileged", True, "UNKNOWN_FIELD", None), ("_schema", 1, "UNKNOWN_FIELD", None),
+        ("priviledged", True, "UNKNOWN_FIELD", "did you mean privileged?"), ("_schema", 1, "UNKNOWN_FIELD", None),
         ("", 1, "UNKNOWN_FIELD", None),
     ],
 )  # fmt: skip
@@ -240,7 +240,7 @@ def test_host_paths_need_the_policy() -> None:
     body = [{"image": "a", "volumes": [{"host": "/srv/x", "target": "/x"}, {"host": "/etc", "target": "/y"}]}]
     with pytest.raises(PolicyForbids, match=r"policy forbids the host path /etc \(host_paths: /srv\)") as caught:
         load(body, Policy(("/srv",)))
-    assert caught.value.extra == {"pointers": ["/0/volumes/1/host"]}
+    assert [item.pointer for item in caught.value.faults] == ["/0/volumes/1/host"]
     assert load(body, Policy(("/",))).items[0].spec.volumes[1].host == "/etc"
 
 

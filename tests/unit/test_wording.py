@@ -27,7 +27,10 @@ def said(**fields: Any) -> list[str]:
     [
         ({"memory": "0"}, "0 is less than 6 MiB, the least Docker takes"),
         ({"image": "BAD IMAGE"}, "not an image such as nginx:1.28 or registry.example.com/team/app:1"),
-        ({"constraints": ["bad"]}, '"bad" compares nothing; write bad=VALUE, bad!=VALUE or bad in (A,B)'),
+        (
+            {"constraints": ["bad"]},
+            '"bad" compares nothing; write bad=VALUE, bad!=VALUE, bad in (A,B), bad~REGEX or bad>=VERSION',
+        ),
         ({"entrypoint": []}, "must not be empty; leave it out for the image's own"),
         (
             {"health": {"command": ["x"], **spec_of("x", (), {"health_cmd": "x", "health_interval": "0"})["health"]}},
