@@ -72,6 +72,27 @@ class SpecFields(TypedDict, total=False):
     stop_grace: Duration | None
     strategy: Literal["epvm", "spread", "binpack", "greedy", "roundrobin"] | None
     retry_on: Sequence[int] | None
+    workdir: str | None
+    user: str | None
+    hostname: str | None
+    stop_signal: str | None
+    init: bool | None
+    tty: bool | None
+    read_only: bool | None
+    privileged: bool | None
+    gpus: int | Sequence[str] | None
+    tmpfs: Mapping[str, str] | None
+    shm_size: Size | None
+    ulimits: Sequence[Mapping[str, str | int]] | None
+    sysctls: Mapping[str, str | int | float] | None
+    devices: Sequence[Mapping[str, str]] | None
+    security_opt: Sequence[str] | None
+    cap_add: Sequence[str] | None
+    cap_drop: Sequence[str] | None
+    network: str | None
+    extra_hosts: Mapping[str, str] | None
+    dns: Sequence[str] | None
+    log: Mapping[str, Any] | None
 
 
 def port_objects(ports: Ports | None) -> dict[str, Any]:
