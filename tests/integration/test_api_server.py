@@ -127,7 +127,7 @@ def test_the_python_client_submits_waits_and_stops(served: Deck, sailor: Sailor)
     client = Client(f"127.0.0.1:{served.port}")
     task = client.run("nginx", name="web", ports={80: 8080})
     sailor.start(task.id)
-    assert task.wait(timeout=10)["ports"][0]["host"] == 8080
+    assert task.wait(timeout=10).record["ports"][0]["host"] == 8080
     assert [each["name"] for each in client.tasks(states=["running"])] == ["web"]
     with ThreadPoolExecutor(1) as pool:
         stopping = pool.submit(client.stop, "web", wait_s=20)
