@@ -26,6 +26,7 @@ MOST_OPEN = 3
 MOST_WAYS = 256
 """The product of the branches of every choice and of 2 for every ``?``."""
 
+_UNSETTLED = re.compile(r"\[\^?\[|--|&&|\|\||~~")
 _NUMBERS = re.compile(r"[vV]?([0-9]{1,9}(?:\.[0-9]{1,9}){0,7})(?![0-9])")
 
 
@@ -34,6 +35,9 @@ def compiled(pattern: str) -> re.Pattern[str]:
     """Return the expression, compiled; raise ValueError with what is wrong with it."""
     if len(pattern) > MOST_PATTERN:
         raise ValueError(f"an expression of {len(pattern)} characters; the most is {MOST_PATTERN}")
+    if _UNSETTLED.search(pattern):
+        # Python warns of these, since they are kept for sets of sets; a warning is no answer to whoever sent it.
+        raise ValueError("has a double - & | ~ or a [ that begins a set, which needs a backslash before it")
     try:
         tree = reader.parse(pattern)
         found = re.compile(pattern)
