@@ -29,13 +29,14 @@ def serve() -> Iterator[Serve]:
     """Give a function that answers every connection to a new port with given bytes, and then keeps silent."""
     servers: list[socket.socket] = []
     clients: list[socket.socket] = []
+    threads: list[threading.Thread] = []
 
     def begin(answer: bytes) -> int:
         server = socket.create_server(("127.0.0.1", 0))
         servers.append(server)
 
         def run() -> None:
-            # Its sockets are closed under it when the test ends, wherever it is just then.
+            # Its sockets are shut under it when the test ends, wherever it is just then.
             with contextlib.suppress(OSError):
                 while True:
                     client, _ = server.accept()
@@ -43,10 +44,16 @@ def serve() -> Iterator[Serve]:
                     client.recv(4096)
                     client.sendall(answer)
 
-        threading.Thread(target=run, daemon=True).start()
+        threads.append(threading.Thread(target=run, daemon=True))
+        threads[-1].start()
         return int(server.getsockname()[1])
 
     yield begin
+    for item in [*servers, *clients]:
+        with contextlib.suppress(OSError):
+            item.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(5)
     for item in [*servers, *clients]:
         item.close()
 
