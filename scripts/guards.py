@@ -34,7 +34,7 @@ def agent(name: str, module: str, text: str, broken: str) -> Guard:
 
 def policy(name: str, text: str, broken: str) -> Guard:
     """Return a guard of what specs may ask."""
-    return Guard(name, "ormen/policy.py", text, broken, ("tests/unit",))
+    return Guard(name, "ormen/policy.py", text, broken, ("tests/unit/test_policy.py",))
 
 
 GUARDS = (

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from guards import AGENT, GUARDS, Guard
+from guards import AGENT, GUARDS, STORE, Guard
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("ormen", "manager_api", "worker_agent", "scripts", "tests", "pyproject.toml", "setup.cfg")
@@ -93,6 +93,8 @@ def noticed(tree: Path, guard: Guard, walks: tuple[tuple[str, ...], ...]) -> boo
 
 def stages(guard: Guard) -> tuple[tuple[str, ...], ...]:
     """Return the files of examples to run, those first that are likely to notice."""
+    if guard.tests not in (AGENT, STORE):
+        return (guard.tests,)
     units = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/unit").glob("test_agent_*.py")))
     return (units if guard.tests is AGENT else ("tests/store",)), ("tests/fundamentals",)
 
