@@ -74,6 +74,17 @@ def run(deck: LoopStore, agent: AgentStore, number: int = 0) -> Task:
     return outcome.task
 
 
+def silence(deck: LoopStore, node: str = "node-1") -> None:
+    """Let the node have been silent since ever."""
+    deck.client.zadd(deck.keys.heartbeats, {node: 1})
+    deck.client.hset(deck.keys.loops, "since", 1)
+
+
+def lose(deck: LoopStore, node: str = "node-1") -> int:
+    """Judge the node as liveness does."""
+    return deck.lose(node, silent_s=9, code=Code.NODE_LOST, text="Lost.", useless_ms=60_000)
+
+
 def test_a_stored_task_is_pending_and_found_by_name_id_and_prefix(deck: LoopStore) -> None:
     """A stored task waits, and any of its words finds it."""
     task = submit(deck)

@@ -15,7 +15,7 @@ from ormen.store.agent import AgentStore, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import NewTask
 from ormen.task import Health, Port, State, Task
-from tests.store.test_flow import IDS, assign, beat, card, ready, run, submit
+from tests.store.test_flow import IDS, assign, beat, card, lose, ready, run, silence, submit
 
 
 @pytest.fixture
@@ -30,18 +30,6 @@ def agent(settings: Settings) -> AgentStore:
     made = AgentStore.connect(settings, "test-agent")
     ready(made)
     return made
-
-
-def silence(deck: LoopStore) -> None:
-    """Let node-1 have been silent since ever."""
-    deck.client.zadd(deck.keys.heartbeats, {"node-1": 1})
-    deck.client.hset(deck.keys.loops, "since", 1)
-
-
-def lose(deck: LoopStore) -> int:
-    """Take the tasks of node-1."""
-    silence(deck)
-    return deck.lose("node-1", silent_s=9, code=Code.NODE_LOST, text="Lost.", useless_ms=60_000)
 
 
 def task_of(deck: LoopStore) -> Task:
@@ -78,7 +66,8 @@ def test_a_forgotten_nodes_tombstone_gives_its_ports_back(deck: LoopStore, agent
     submit(deck)
     assert assign(deck, ports=(Port(80, 8080),)).placed
     deck.remove(task_of(deck), force=True)
-    lose(deck)
+    silence(deck)
+    assert lose(deck) == 0
     deck.forget_node("node-1")
     assert deck.read([IDS[0]]) == {IDS[0]: None}
     assert not deck.client.keys(f"{deck.settings.prefix}engine:*")
@@ -98,7 +87,8 @@ def test_a_node_on_another_engine_frees_the_ports_of_the_old_one(deck: LoopStore
 def test_an_attempt_that_has_ended_is_not_taken_over(deck: LoopStore, agent: AgentStore) -> None:
     """Between the agent's look and its word the node was lost: the container it saw running is not adopted."""
     task = run(deck, agent)
-    lose(deck)
+    silence(deck)
+    assert lose(deck) == 1
     before = task_of(deck)
     assert not agent.adopt(task, label=3, container_id="e" * 64).accepted
     assert task_of(deck) == before
@@ -116,7 +106,8 @@ def test_a_takeover_under_an_older_number_changes_nothing(deck: LoopStore, agent
 def test_a_tombstone_is_given_to_no_node(deck: LoopStore, agent: AgentStore) -> None:
     """What was removed while it waited, and is kept until a lost node has confirmed, never starts again."""
     run(deck, agent)
-    lose(deck)
+    silence(deck)
+    assert lose(deck) == 1
     deck.remove(task_of(deck), force=True)
     ready(agent, "node-2", "engine-2")
     assert assign(deck, node="node-2").code == "STATE"

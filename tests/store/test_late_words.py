@@ -10,7 +10,7 @@ from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Report
 from ormen.store.loops import LoopStore
 from ormen.task import State, Task, Wanted
-from tests.store.test_flow import IDS, assign, card, new, ready, run, submit
+from tests.store.test_flow import IDS, assign, card, lose, new, ready, run, silence, submit
 
 INTERRUPTED = Reason(Code.INTERRUPTED, "Interrupted.")
 
@@ -28,17 +28,6 @@ def agent(settings: Settings) -> AgentStore:
     ready(made)
     ready(made, "node-2", "engine-2")
     return made
-
-
-def silence(deck: LoopStore, node: str = "node-1") -> None:
-    """Let the node have been silent since ever."""
-    deck.client.zadd(deck.keys.heartbeats, {node: 1})
-    deck.client.hset(deck.keys.loops, "since", 1)
-
-
-def lose(deck: LoopStore, node: str = "node-1") -> int:
-    """Judge the node as liveness does."""
-    return deck.lose(node, silent_s=9, code=Code.NODE_LOST, text="Lost.", useless_ms=60_000)
 
 
 def task_of(deck: LoopStore, number: int = 0) -> Task:
