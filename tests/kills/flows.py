@@ -43,6 +43,7 @@ class Trial:
             "name": f"web-{self.task_id[:6]}",
             "image": self.fleet.image,
             "command": ["sh", "-c", PROGRAM],
+            "cpu": 0.01,  # n1 has half of a small machine, and holds a dozen of them
             "stop_grace": "1s",
             "ports": [{"container": 80}],
             "constraints": ["node in (n1, n2)"],

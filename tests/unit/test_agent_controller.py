@@ -332,3 +332,22 @@ def test_late_news_changes_nothing(bench: AgentBench) -> None:
     bench.agent.lanes.drain()
     assert bench.task(task.id).state is before.state
     assert bench.container(task) is not None
+
+
+def test_a_start_that_comes_too_late_is_looked_at_by_the_next_pass(
+    bench: AgentBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that was taken from the node and given back while its container started runs though no ring arrives."""
+    task, start = bench.submit(), bench.runtime.start
+
+    def taken_meanwhile(container_id: str) -> None:
+        start(container_id)
+        bench.lose(task)
+        bench.assign(task.id)
+        bench.deck.client.delete(bench.deck.keys.inbox(bench.node))
+
+    monkeypatch.setattr(bench.runtime, "start", taken_meanwhile)
+    bench.agent.take()
+    bench.agent.lanes.drain()
+    bench.sync()
+    assert (bench.task(task.id).state, bench.task(task.id).attempt) == (State.RUNNING, 2)

@@ -40,6 +40,21 @@ def test_what_is_asked_while_it_runs_runs_once_more(lanes: Lanes) -> None:
     assert not lanes.busy("web")
 
 
+def test_what_is_asked_during_a_run_waits_for_its_end_in_every_lane(lanes: Lanes) -> None:
+    """A place left over in another lane does not let new work of a key run beside the old."""
+    ran: list[str] = []
+
+    def first() -> None:
+        lanes.submit(START, "web", lambda: ran.append("again"))
+        lanes.drain()
+        ran.append("first")
+
+    for lane in (START, STOP):
+        lanes.submit(lane, "web", first)
+    lanes.drain()
+    assert ran == ["first", "again"]
+
+
 def test_a_stop_does_not_queue_behind_starts() -> None:
     """Work that waits in a full lane and is asked for in another runs in the other, once."""
     lanes, gate, ran = Lanes(), threading.Event(), []

@@ -202,3 +202,17 @@ def test_the_engines_fault_is_not_the_containers(bench: AgentBench) -> None:
     probe(bench, 3)
     bench.runtime.come_back()
     assert replace(bench.task(task.id), revision=0) == replace(task, revision=0)
+
+
+def test_a_check_that_is_overtaken_by_the_end_tells_nothing(bench: AgentBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a check finds in a container that is being ended is the ending's doing, and no failure."""
+    task = checked(bench, status=1)
+    look = bench.runtime.probe_command
+
+    def ended_meanwhile(container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
+        with bench.agent.station.evidence.ending(container_id):
+            return look(container_id, command, timeout_s=timeout_s)
+
+    monkeypatch.setattr(bench.runtime, "probe_command", ended_meanwhile)
+    probe(bench)
+    assert "task.failing" not in events_of(bench, task)

@@ -13,6 +13,7 @@ from ormen.settings import Settings
 from ormen.task import State
 from tests.unit.agents import AgentBench
 from tests.waiting import wait_until
+from worker_agent.sync import SEEN_EVERY_S
 
 
 @pytest.fixture
@@ -97,6 +98,20 @@ def test_another_nodes_container_on_the_same_engine_is_nobodys_orphan(bench: Age
     bench.runtime.change(held, node="node-2", task=str(uuid4()))
     bench.sync(120)
     assert bench.agent.sync.orphans == ()
+
+
+def test_after_a_silence_of_redis_every_record_is_read_again(
+    bench: AgentBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked while Redis was away is found by the first pass that reaches it, not by one much later."""
+    task = bench.running()
+    with monkeypatch.context() as away:
+        cut_off(bench, away)
+        bench.sync(SEEN_EVERY_S)
+    bench.deck.stop(bench.task(task.id))
+    bench.deck.client.delete(bench.deck.keys.inbox(bench.node))
+    bench.sync()
+    assert bench.task(task.id).state is State.COMPLETED
 
 
 def test_an_agent_that_may_change_nothing_leaves_its_inbox(bench: AgentBench) -> None:
