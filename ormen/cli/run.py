@@ -13,7 +13,8 @@ from ormen.cli.errors import Failure, Faulty, ended, has_rows, show
 from ormen.cli.options import DURATION, Command, common, option, session_of
 from ormen.cli.render import run as render
 from ormen.cli.render.problem import fault_text, fault_title, path_of
-from ormen.cli.run_spec import flag_of, spec_of
+from ormen.cli.run_options import container, health, placement, resources
+from ormen.cli.run_spec import flag_of, is_given, spec_of
 from ormen.cli.session import Session, is_terminal
 from ormen.outcome import waits_for_room
 from ormen.transport import ClientError, Document
@@ -63,61 +64,6 @@ def command_place(args: Sequence[str], takes: dict[str, bool]) -> int | None:
     return None
 
 
-def _container(function: Any) -> Any:
-    for decorate in (
-        option("--pull", metavar="WHEN", group="Container", help="missing, always or never  [missing]"),
-        option("--entrypoint", metavar="CMD", group="Container", help="Instead of the image's"),
-        option("-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", group="Container",
-               help="Label of the task and its container"),
-        option("-v", "--volume", "volumes", multiple=True, metavar="SRC:DST[:ro]", group="Container",
-               help="Volume, or a host path if the policy allows it"),
-        option("-p", "--publish", "ports", multiple=True, metavar="PORTS", group="Container",
-               help="[IP:][HOST:]CONTAINER[/udp]; no HOST: a free one"),
-        option("--env-file", multiple=True, metavar="FILE", group="Container", help="Variables, one a line"),
-        option("-e", "--env", multiple=True, metavar="KEY[=VALUE]", group="Container",
-               help="Variable; without a value, taken from here"),
-        option("--name", metavar="NAME", group="Container", help="Name of the task  [from the image: nginx-4d1c]"),
-    ):  # fmt: skip
-        function = decorate(function)
-    return function
-
-
-def _resources(function: Any) -> Any:
-    for decorate in (
-        option("--count", metavar="N", group="Placement", help="That many tasks, NAME-1 to NAME-N"),
-        option("--strategy", metavar="NAME", group="Placement", help="epvm, spread, binpack, greedy or roundrobin"),
-        option("--constraint", "constraints", multiple=True, metavar="EXPR", group="Placement",
-               help="zone=eu-west, gpu!=none, disk in (ssd,nvme)"),
-        option("--disk", metavar="SIZE", group="Resources", help="Disk to reserve  [0]"),
-        option("--memory-limit", metavar="SIZE", group="Resources", help="Most memory it may use"),
-        option("--cpu-limit", metavar="N", group="Resources", help="Most cores it may use  [none]"),
-        option("--memory", metavar="SIZE", group="Resources",
-               help="Memory to reserve; if given, also the limit  [128m, no limit]"),
-        option("--cpus", "cpu", metavar="N", group="Resources", help="Cores to reserve  [0.1]"),
-    ):  # fmt: skip
-        function = decorate(function)
-    return function
-
-
-def _health(function: Any) -> Any:
-    group = "Health and restarts"
-    for decorate in (
-        option("--stop-timeout", "stop_grace", metavar="TIME", group=group, help="Before it is killed  [10s]"),
-        option("--retry-on", metavar="CODES", group=group,
-               help="With on-failure, only after these exit codes: 75,111  [all but 0]"),
-        option("--restart", metavar="POLICY", group=group,
-               help="no, on-failure[:N], always, unless-stopped  [on-failure]"),
-        option("--health-start-period", metavar="TIME", group=group, help="Failures that do not count yet  [30s]"),
-        option("--health-retries", metavar="N", group=group, help="Failures in a row that end the attempt  [3]"),
-        option("--health-timeout", metavar="TIME", group=group, help="For one check  [3s]"),
-        option("--health-interval", metavar="TIME", group=group, help="Between checks  [10s]"),
-        option("--health-cmd", metavar="CMD", group=group, help="Command run inside; exit 0 is healthy"),
-        option("--health", metavar="CHECK", group=group, help="/path, :9000/path or tcp:5432"),
-    ):  # fmt: skip
-        function = decorate(function)
-    return function
-
-
 @click.command(
     cls=RunCommand,
     help="Run a task: a node is chosen, the image pulled if missing, the container\n"
@@ -126,15 +72,18 @@ def _health(function: Any) -> Any:
     examples=[
         "ormen run nginx -p 8080:80 --name web --health /",
         "ormen run --count 3 --cpus 0.5 --memory 512m acme/worker:7 work --fast",
+        "ormen run --user 1000 --read-only --tmpfs /run --cap-drop ALL acme/api:4",
+        "ormen run --env-file db.env --mount src=pg,dst=/data --shm-size 256m postgres",
         "ormen run -f shop.yaml --timeout 2m",
         "id=$(ormen run -d --restart no acme/report:9)",
     ],
 )
 @click.argument("image", required=False)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@_container
-@_resources
-@_health
+@container
+@resources
+@placement
+@health
 @option("-d", "--detach", is_flag=True, group="Waiting", help="Return as soon as it is accepted")
 @option("--timeout", type=DURATION, default=DEFAULT_TIMEOUT_S, metavar="TIME", group="Waiting",
         help="Longest wait  [5m]")  # fmt: skip
@@ -154,7 +103,7 @@ def run(
 ) -> None:
     """Submit what image and flags, or a file, ask for; wait until it is up."""
     session = session_of(ctx)
-    file = _source(image, file, flags)
+    file = _source(ctx, image, file, flags)
     tasks = _from_file(session, file) if file else _from_flags(session, str(image), command, flags)
     _announce(session, tasks, detach=detach)
     if not detach:
@@ -163,11 +112,11 @@ def run(
         wait_until_up(session, tasks, timeout_s=timeout)
 
 
-def _source(image: str | None, file: str | None, flags: dict[str, Any]) -> str | None:
+def _source(ctx: click.Context, image: str | None, file: str | None, flags: dict[str, Any]) -> str | None:
     """Return the file to read, None for an image."""
-    given = [name for name, value in flags.items() if value not in (None, ())]
+    given = [max(param.opts, key=len) for param in ctx.command.params if is_given(flags.get(str(param.name)))]
     if file and (image or given):
-        what = f"IMAGE {image}" if image else f"--{given[0].replace('_', '-')}"
+        what = f"IMAGE {image}" if image else given[0]
         raise Failure(f"{what} does not go with -f {file}", hint="the file says all that a task is.", exit_code=2)
     if image or file:
         return file
@@ -183,7 +132,7 @@ def _from_flags(session: Session, image: str, command: Sequence[str], flags: dic
     except ClientError as error:
         if has_rows(error) and not session.structured:
             rows: list[tuple[str, ...]] = [
-                (flag_of(fault["pointer"]), fault_text(fault)) for fault in error.fault_documents
+                (flag_of(fault["pointer"], flags), fault_text(fault)) for fault in error.fault_documents
             ]
             raise Faulty(fault_title("", len(rows)), rows, code=error.code) from error
         ended(show(error, session, name=str(spec.get("name") or "")))

@@ -2,193 +2,149 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from ormen.cli import run_values as read
 from ormen.cli.errors import Faulty
-from ormen.cli.render.problem import fault_title
-from ormen.units import UnitError, parse_duration, parse_size
+from ormen.cli.render.problem import fault_text, fault_title, path_of
+from ormen.cli.run_values import Wrong, sentences_of
+from ormen.units import UnitError
 
 Spec = dict[str, Any]
 Flags = Mapping[str, Any]
+Rows = list[tuple[str, ...]]
 
 FIELDS: Mapping[str, str] = {
     "image": "IMAGE",
     "command": "COMMAND",
     "cpu": "--cpus",
-    "cpu_limit": "--cpu-limit",
-    "memory": "--memory",
-    "memory_limit": "--memory-limit",
-    "disk": "--disk",
     "ports": "--publish",
-    "env": "--env",
     "labels": "--label",
     "constraints": "--constraint",
     "volumes": "--volume",
     "stop_grace": "--stop-timeout",
-    "health": "--health",
+    "extra_hosts": "--add-host",
+    "ulimits": "--ulimit",
+    "devices": "--device",
+    "sysctls": "--sysctl",
+    "log": "--log-opt",
 }
 """The flag that sets a field of the spec, where it has another name."""
 
-_CORES = re.compile(r"\d+(\.\d+)?|\.\d+", re.ASCII)
+_UNREAD = object()
+"""Stands for a field whose flag could not be read: the spec's rules then judge the others without it."""
 
 
-def flag_of(pointer: str) -> str:
-    """Return the flag that a fault's pointer is about: ``/0/memory`` → ``--memory``."""
-    parts = [part for part in pointer.split("/")[1:] if not part.isdigit()]
-    if not parts:
+def is_given(value: object) -> bool:
+    """Return whether a flag was given at all."""
+    return value is not None and value != () and value is not False
+
+
+def flag_of(pointer: str, flags: Flags | None = None) -> str:
+    """Return the flag that a fault's pointer is about: ``/0/memory`` → ``--memory``; `flags` are those given."""
+    path = path_of(pointer)
+    path = path[1:] if path and isinstance(path[0], int) else path
+    if not path:
         return "IMAGE"
-    if parts[0] == "health" and len(parts) > 1 and parts[1] in ("interval", "timeout", "retries"):
-        return f"--health-{parts[1]}"
-    return FIELDS.get(parts[0], f"--{parts[0].replace('_', '-')}")
+    field, below = str(path[0]), path[1] if len(path) > 1 else None
+    if field == "health":
+        return {"grace": "--health-start-period", "command": "--health-cmd"}.get(str(below), _health_flag(below))
+    if field == "log" and below == "driver":
+        return "--log-driver"
+    if (flags or {}).get("mounts") and _is_mount(field, below, flags or {}):
+        return "--mount"
+    return FIELDS.get(field, f"--{field.replace('_', '-')}")
 
 
-class Wrong(ValueError):
-    """One flag's value cannot be read."""
+def _health_flag(below: object) -> str:
+    return f"--health-{below}" if below in ("interval", "timeout", "retries") else "--health"
+
+
+def _is_mount(field: str, below: object, flags: Flags) -> bool:
+    """Return whether a volume or tmpfs came from ``--mount``, whose own come after those of the other flags."""
+    if field == "volumes":
+        return isinstance(below, int) and below >= len(flags.get("volumes") or ())
+    return field == "tmpfs" and str(below) not in dict(map(read.tmpfs, flags.get("tmpfs") or ()))
 
 
 def spec_of(image: str, command: Sequence[str], flags: Flags) -> Spec:
-    """Return the spec that image, command and flags ask for; raise Faulty with all that is wrong with them."""
-    rows: list[tuple[str, ...]] = []
+    """Return the spec that image, command and flags ask for; raise Faulty with all that is wrong with them.
+
+    Values that can be read go to the deck, which judges them. If any cannot, the same rules judge the rest here, so
+    that nobody repairs a command twice.
+    """
+    rows: Rows = []
     spec: Spec = {"image": image}
     if command:
         spec["command"] = list(command)
-    for field, (flag, read) in _READERS.items():
-        value = flags.get(field)
-        if value is None or value == ():
-            continue
-        try:
-            spec[field] = read(value)
-        except (Wrong, UnitError) as error:
-            hint = getattr(error, "hint", None)
-            rows.append((flag, f"{error}; {hint}" if hint else str(error)))
-    spec = _with_env_files(spec, flags.get("env_file") or (), rows)
-    health = _health(flags, rows)
-    if health:
+    for field, (flag, reader) in _READERS.items():
+        if is_given(flags.get(field)):
+            spec[field] = _read(flag, reader, flags[field], rows)
+    _add_env_files(spec, flags, rows)
+    _add_mounts(spec, flags, rows)
+    _add_log(spec, flags, rows)
+    if health := _health(flags, rows):
         spec["health"] = health
     if rows:
+        rows += _of_the_rest(spec, flags, {flag for flag, _ in rows})
         raise Faulty(fault_title("", len(rows)), rows)
     return spec
 
 
-def _size(text: str) -> str:
-    parse_size(text)
-    return text
+def _read(flag: str, reader: Callable[[Any], Any], value: object, rows: Rows) -> Any:
+    """Return what a flag says; if it cannot be read, add the rows of its faults."""
+    try:
+        return reader(value)
+    except (Wrong, UnitError) as error:
+        rows += [(flag, sentence) for sentence in sentences_of(error)]
+        return _UNREAD
 
 
-def _time(text: str) -> str | float:
-    seconds = parse_duration(text)
-    if not text.replace(".", "", 1).isdigit():
-        return text
-    return int(seconds) if seconds.is_integer() else seconds
+def _of_the_rest(spec: Spec, flags: Flags, told: set[str]) -> Rows:
+    """Return the faults of the fields whose flags could be read, by the rules that the deck has."""
+    from ormen.errors import InvalidSpec
+    from ormen.resolving import load
+
+    try:
+        load({key: value for key, value in spec.items() if key != "health" or not any("--health" in it for it in told)})
+    except InvalidSpec as error:
+        found = [(flag_of(fault.pointer, flags), fault_text(fault.to_json())) for fault in error.faults]
+        return [row for row in found if row[0] not in told]
+    return []
 
 
-def _cores(text: str) -> float:
-    if not _CORES.fullmatch(text):
-        milli = text.removesuffix("m")
-        guess = f"; did you mean {int(milli) / 1000:g}?" if milli.isdigit() and text.endswith("m") else ""
-        raise Wrong(f"{text} is not a number of cores{guess}")
-    amount = float(text)
-    return int(amount) if amount.is_integer() else amount
-
-
-def _pull(word: str) -> str:
-    if word not in ("missing", "if-missing", "always", "never"):
-        raise Wrong(f'"{word}" is not one of missing, always, never')
-    return "if-missing" if word == "missing" else word
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise Wrong(f"{text} is not a whole number")
-    return int(text)
-
-
-def _codes(text: str) -> list[int]:
-    return [_whole(word.strip()) for word in text.split(",")]
-
-
-def _pairs(values: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for value in values:
-        key, equals, rest = value.partition("=")
-        if not key or not equals:
-            raise Wrong(f'"{value}" is not KEY=VALUE')
-        pairs[key] = rest
-    return pairs
-
-
-def _env(values: Sequence[str]) -> dict[str, str]:
-    """Read variables; one without a value is taken from here, and left out if it is not set here."""
-    found = {}
-    for value in values:
-        key, equals, rest = value.partition("=")
-        if not key:
-            raise Wrong(f'"{value}" is not KEY=VALUE')
-        if equals:
-            found[key] = rest
-        elif key in os.environ:
-            found[key] = os.environ[key]
-    return found
-
-
-def _with_env_files(spec: Spec, paths: Sequence[str], rows: list[tuple[str, ...]]) -> Spec:
+def _add_env_files(spec: Spec, flags: Flags, rows: Rows) -> None:
     """Put the variables of env files under those given one by one."""
     merged: dict[str, str] = {}
-    for path in paths:
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-            merged |= _env([line for line in (raw.strip() for raw in lines) if line and not line.startswith("#")])
-        except (OSError, UnicodeDecodeError) as error:
-            rows.append(("--env-file", f"{path}: {getattr(error, 'strerror', None) or 'is not UTF-8 text'}"))
-        except Wrong as error:
-            rows.append(("--env-file", f"{path}: {error}"))
-    return {**spec, "env": {**merged, **spec.get("env", {})}} if merged else spec
+    for found in _each("--env-file", read.env_file, flags.get("env_file"), rows):
+        merged |= found
+    if merged and spec.get("env") is not _UNREAD:
+        spec["env"] = {**merged, **spec.get("env", {})}
 
 
-def _ports(values: Sequence[str]) -> list[Spec]:
-    return [_port(value) for value in values]
+def _each(flag: str, reader: Callable[[str], Any], values: Sequence[str] | None, rows: Rows) -> list[Any]:
+    return [found for value in values or () if (found := _read(flag, reader, value, rows)) is not _UNREAD]
 
 
-def _port(text: str) -> Spec:
-    """Read ``[IP:][HOST:]CONTAINER[/udp]``; an IPv6 address stands in brackets."""
-    where, slash, protocol = text.partition("/")
-    match = re.fullmatch(r"(?:(\[[0-9a-fA-F:.]+\]|[0-9.]+):)?(?:(\d*):)?(\d+)", where, re.ASCII)
-    if match is None or (slash and protocol not in ("tcp", "udp")):
-        raise Wrong(f'"{text}" is not [IP:][HOST:]CONTAINER[/udp]')
-    bind, host, container = match.groups()
-    if bind is not None and host is None and "." not in bind and not bind.startswith("["):
-        bind, host = None, bind
-    for number in (host, container):
-        if number and not 1 <= int(number) <= 65535:
-            raise Wrong(f"{number} is not a port: 1 to 65535")
-    port: Spec = {"container": int(container)}
-    if host:
-        port["host"] = int(host)
-    if slash:
-        port["protocol"] = protocol
-    if bind:
-        port["bind"] = bind.strip("[]")
-    return port
+def _add_mounts(spec: Spec, flags: Flags, rows: Rows) -> None:
+    for field, found in _each("--mount", read.mount, flags.get("mounts"), rows):
+        if field == "volumes" and spec.get("volumes") is not _UNREAD:
+            spec.setdefault("volumes", []).append(found)
+        elif field == "tmpfs":
+            spec.setdefault("tmpfs", {}).update([found])
 
 
-def _volumes(values: Sequence[str]) -> list[Spec]:
-    return [_volume(value) for value in values]
+def _add_log(spec: Spec, flags: Flags, rows: Rows) -> None:
+    log: Spec = {"driver": flags["log_driver"]} if flags.get("log_driver") else {}
+    if flags.get("log_opt"):
+        log["options"] = _read("--log-opt", read.pairs, flags["log_opt"], rows)
+    if log:
+        spec["log"] = log
 
 
-def _volume(text: str) -> Spec:
-    source, colon, rest = text.partition(":")
-    target, _, mode = rest.partition(":")
-    if not source or not colon or not target or mode not in ("", "ro", "rw"):
-        raise Wrong(f'"{text}" is not SRC:DST[:ro]')
-    volume: Spec = {"host" if source.startswith("/") else "name": source, "target": target}
-    return {**volume, "read_only": True} if mode == "ro" else volume
-
-
-def _health(flags: Flags, rows: list[tuple[str, ...]]) -> Spec | None:
+def _health(flags: Flags, rows: Rows) -> Spec | None:
     check, command = flags.get("health"), flags.get("health_cmd")
     health: Spec = {}
     for flag, given in (("--health", check), ("--health-cmd", command)):
@@ -206,24 +162,21 @@ def _health(flags: Flags, rows: list[tuple[str, ...]]) -> Spec | None:
             rows.append(("--health", f'"{check}" is not /path, :PORT/path or tcp:PORT'))
     elif command:
         health["command"] = ["/bin/sh", "-c", str(command)]
-    for field, (flag, read) in _HEALTH_READERS.items():
+    for field, (flag, reader) in _HEALTH_READERS.items():
         value = flags.get(flag.removeprefix("--").replace("-", "_"))
         if value is None:
             continue
-        try:
-            health[field] = read(value)
-        except (Wrong, UnitError) as error:
-            rows.append((flag, str(error)))
+        health[field] = _read(flag, reader, value, rows)
         if not (check or command):
             rows.append((flag, "says nothing without --health or --health-cmd"))
     return health or None
 
 
 _HEALTH_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "interval": ("--health-interval", _time),
-    "timeout": ("--health-timeout", _time),
-    "retries": ("--health-retries", _whole),
-    "grace": ("--health-start-period", _time),
+    "interval": ("--health-interval", read.time),
+    "timeout": ("--health-timeout", read.time),
+    "retries": ("--health-retries", read.whole),
+    "grace": ("--health-start-period", read.time),
 }
 
 
@@ -234,21 +187,39 @@ def _as_is(value: Any) -> Any:
 _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "name": ("--name", _as_is),
     "entrypoint": ("--entrypoint", lambda word: [word] if word else []),
-    "env": ("--env", _env),
-    "cpu": ("--cpus", _cores),
-    "cpu_limit": ("--cpu-limit", _cores),
-    "memory": ("--memory", _size),
-    "memory_limit": ("--memory-limit", _size),
-    "disk": ("--disk", _size),
-    "ports": ("--publish", _ports),
-    "volumes": ("--volume", _volumes),
-    "labels": ("--label", _pairs),
+    "env": ("--env", read.variables),
+    "cpu": ("--cpus", read.cores),
+    "cpu_limit": ("--cpu-limit", read.cores),
+    "memory": ("--memory", read.size),
+    "memory_limit": ("--memory-limit", read.size),
+    "disk": ("--disk", read.size),
+    "ports": ("--publish", read.ports),
+    "volumes": ("--volume", read.every(read.volume)),
+    "labels": ("--label", read.pairs),
     "constraints": ("--constraint", list),
     "strategy": ("--strategy", _as_is),
-    "count": ("--count", _whole),
+    "count": ("--count", read.whole),
     "restart": ("--restart", _as_is),
-    "retry_on": ("--retry-on", _codes),
-    "stop_grace": ("--stop-timeout", _time),
-    "pull": ("--pull", _pull),
+    "retry_on": ("--retry-on", read.codes),
+    "stop_grace": ("--stop-timeout", read.time),
+    "stop_signal": ("--stop-signal", _as_is),
+    "pull": ("--pull", read.pull),
+    "workdir": ("--workdir", _as_is),
+    "user": ("--user", _as_is),
+    "hostname": ("--hostname", _as_is),
+    "init": ("--init", _as_is),
+    "read_only": ("--read-only", _as_is),
+    "privileged": ("--privileged", _as_is),
+    "network": ("--network", _as_is),
+    "extra_hosts": ("--add-host", read.hosts),
+    "dns": ("--dns", list),
+    "tmpfs": ("--tmpfs", lambda values: dict(map(read.tmpfs, values))),
+    "shm_size": ("--shm-size", read.size),
+    "ulimits": ("--ulimit", read.every(read.ulimit)),
+    "cap_add": ("--cap-add", list),
+    "cap_drop": ("--cap-drop", list),
+    "devices": ("--device", read.every(read.device)),
+    "security_opt": ("--security-opt", read.every(read.security)),
+    "sysctls": ("--sysctl", read.pairs),
 }
 """For each field of the spec: its flag, and what reads the flag's value."""

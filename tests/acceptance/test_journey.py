@@ -14,6 +14,15 @@ from tests.acceptance.living import IMAGE, Cluster, fetch, free_port
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("living-journey")]
 
 MIB = 1024**2
+DOCKERS = (
+    "--user", "1000:1001", "-w", "/bin", "--read-only", "--tmpfs", "/run:size=1m", "--cap-drop", "ALL", "--init",
+    "--hostname", "db-1", "--add-host", "db:10.0.0.7", "--dns", "10.0.0.53", "--ulimit", "nofile=100:200",
+    "--mount", "type=tmpfs,dst=/scratch", "--shm-size", "32m", "--log-opt", "max-size=1m", "--stop-signal", "QUIT",
+    "--env-file", "prod.env", "--security-opt", "no-new-privileges",
+    "--sysctl", "net.ipv4.ip_unprivileged_port_start=80", "--entrypoint", "sh",
+)  # fmt: skip
+"""Flags as they are typed for docker run."""
+
 LINES = ["sh", "-c", "echo first; echo second; trap 'exit 0' TERM; while :; do sleep 0.1; done"]
 
 
@@ -78,6 +87,23 @@ def test_everything_behind_the_command_is_the_containers_own(cluster: Cluster) -
     done = cluster.ormen("run", IMAGE, "--name", "own", "work", "--fast", "-p", "80")
     assert done.code == 0, done
     assert cluster.task("own")["spec"]["command"] == ["work", "--fast", "-p", "80"]
+
+
+def test_dockers_flags_make_dockers_container(cluster: Cluster) -> None:
+    """What somebody types who knows docker run is what the engine has, and what the program inside sees."""
+    (cluster.state.parent / "prod.env").write_text("# ours\nCOLOUR=deep red\n")
+    port = free_port(2)
+    script = "echo $(id -u) $(pwd) $(hostname) $COLOUR; exec sleep 600"
+    done = cluster.ormen(
+        "run", "--name", "typed", "-p", f"{port}-{port + 1}:7777-7778", *DOCKERS, IMAGE, "--", "-c", script
+    )
+    assert done.code == 0, done
+    assert cluster.ormen("logs", "typed").out == "1000 /bin db-1 deep red\n"
+    found = cluster.container(cluster.task("typed")["id"])
+    host = found["HostConfig"]
+    assert (host["Init"], host["ReadonlyRootfs"], host["CapDrop"]) == (True, True, ["ALL"])
+    assert (host["Tmpfs"], found["Config"]["StopSignal"]) == ({"/run": "size=1m", "/scratch": ""}, "SIGQUIT")
+    assert sorted(int(one[0]["HostPort"]) for one in host["PortBindings"].values()) == [port, port + 1]
 
 
 def test_a_host_path_needs_the_policys_leave(cluster: Cluster) -> None:

@@ -216,6 +216,13 @@ def test_a_file_that_cannot_be_read_is_exit_2(tmp_path: Path) -> None:
     assert "no.yaml cannot be read: no such file or directory" in " ".join(result.stderr.split())
 
 
+def test_a_flag_beside_a_file_is_named_as_it_is_typed() -> None:
+    """A file says all that a task is; flags that say the same are refused by their own name."""
+    for words, flag in ((("-p", "80"), "--publish"), (("--init",), "--init"), (("--mount", "x"), "--mount")):
+        result = ormen("run", "-f", "shop.yaml", *words)
+        assert (result.returncode, f"{flag} does not go with -f shop.yaml" in result.stderr) == (2, True), result.stderr
+
+
 def test_stop_tries_each_operand_and_ends_with_the_first_failure() -> None:
     """Each operand gets its line; the exit code is that of the first that failed."""
     gone = {**UP, "state": "completed", "exit_code": 0, "reason": {"code": "STOPPED", "sentence": "Stopped."}}
