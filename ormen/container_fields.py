@@ -149,14 +149,6 @@ def tmpfs_options(value: object) -> str:
     return word
 
 
-def tmpfs_target(value: object) -> str:
-    """Return where in the container a tmpfs is mounted."""
-    word = read.path(value)
-    if not word.strip("/"):
-        raise read.bad("MALFORMED", "the root of the container cannot be a tmpfs", value)
-    return word
-
-
 def permissions(value: object) -> str:
     """Return some of ``r``, ``w`` and ``m`` (make the node), in this order."""
     word = read.text(value)

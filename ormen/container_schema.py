@@ -124,7 +124,7 @@ CONTAINER_FIELDS: dict[str, Any] = {
          "description": "Number of GPUs, or the ids of some.", "example": 1},
     ),
     "tmpfs": Leaf(
-        read.mapping(words.tmpfs_target, words.tmpfs_options, most_bytes=65536),
+        read.mapping(read.target("a tmpfs"), words.tmpfs_options, most_bytes=65536),
         {"type": "object", "additionalProperties": {"type": "string"}, "example": {"/run": "size=64m,mode=1777"},
          "description": "Folders in memory, each with its mount options; an empty text is Docker's own."},
     ),

@@ -296,3 +296,15 @@ def path(value: object) -> str:
     if ".." in word.split("/") or ":" in word:
         raise bad("MALFORMED", "a path has no .. and no colon", value)
     return word
+
+
+def target(noun: str) -> Reader[str]:
+    """Return a reader of where in a container something is mounted: a path other than its root."""
+
+    def read(value: object) -> str:
+        word = path(value)
+        if not word.strip("/"):
+            raise bad("MALFORMED", f"the root of the container cannot be {noun}", value)
+        return word
+
+    return read

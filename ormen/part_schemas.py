@@ -129,13 +129,6 @@ def _volume_name(value: object) -> str:
     return word
 
 
-def _target(value: object) -> str:
-    word = read.path(value)
-    if not word.strip("/"):
-        raise read.bad("MALFORMED", "the root of the container cannot be a mount", value)
-    return word
-
-
 def boolean(value: object) -> bool:
     """Return true or false; words and numbers are neither."""
     if not isinstance(value, bool):
@@ -152,7 +145,9 @@ class VolumeSchema(Strict):
     )
     host = Leaf(read.path, TEXT | {"pattern": "^/", "description": "A path of the host; the policy must allow it."})
     target = Leaf(
-        _target, TEXT | {"pattern": "^/", "description": "Where in the container.", "example": "/data"}, required=True
+        read.target("a mount"),
+        TEXT | {"pattern": "^/", "description": "Where in the container.", "example": "/data"},
+        required=True,
     )
     read_only = Leaf(boolean, {"type": "boolean", "default": False})
 

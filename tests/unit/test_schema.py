@@ -53,6 +53,16 @@ def test_what_was_sent_is_kept() -> None:
     assert (item.spec.env, item.spec.memory_limit_bytes) == ({"PORT": "8080"}, GIB)
 
 
+def test_nothing_is_mounted_on_the_root() -> None:
+    """Volumes and folders in memory have one rule, each with its own word."""
+    body = {"image": "nginx", "volumes": [{"name": "data", "target": "//"}], "tmpfs": {"/": ""}}
+    with pytest.raises(InvalidSpec) as caught:
+        load(body)
+    said = {fault.pointer: fault.detail for fault in caught.value.faults}
+    assert said["/volumes/0/target"] == "the root of the container cannot be a mount"
+    assert said["/tmpfs/~1"] == "the root of the container cannot be a tmpfs"
+
+
 def test_null_means_left_out() -> None:
     """A field that is null is as one that is not there, also within objects."""
     body = {"image": "nginx", "health": None, "cpu": None, "ports": [{"container": 80, "host": None}], "count": None}
