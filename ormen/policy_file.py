@@ -17,11 +17,15 @@ from ormen.yaml_text import YamlFault, parse
 
 
 class PolicyUnreadable(ValueError):
-    """The policy file cannot be used; `faults` holds a sentence for each thing wrong with it."""
+    """The policy file cannot be used; `faults` holds a sentence for each thing wrong with it.
 
-    def __init__(self, path: str, faults: tuple[str, ...]) -> None:
+    `unread` says that there is one only, about the file as a whole: its keys were not looked at.
+    """
+
+    def __init__(self, path: str, faults: tuple[str, ...], *, unread: bool = False) -> None:
         super().__init__(f"policy file {path}: " + "; ".join(faults))
         self.faults = faults
+        self.unread = unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,11 @@ def load_policy(path: str | None) -> Policy:
     try:
         document, _ = parse(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyUnreadable(path, (f"cannot be read: {getattr(error, 'strerror', None) or error}",)) from error
+        why = str(getattr(error, "strerror", None) or error)
+        raise PolicyUnreadable(path, (f"cannot be read: {why[:1].lower()}{why[1:]}",), unread=True) from error
     except YamlFault as error:
         where = f" at line {error.line}" if error.line else ""
-        raise PolicyUnreadable(path, (f"is not YAML{where}: {error}",)) from error
+        raise PolicyUnreadable(path, (f"is not YAML{where}: {error}",), unread=True) from error
     found: dict[str, Any] = {}
     faults = tuple(_read(document, found))
     if faults:

@@ -13,7 +13,7 @@ from ormen.cli.errors import ended
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.supervising import Service, fail, hold, settings_of_env, warn_of_silence
 from ormen.local.address import check_deck
-from ormen.local.decide import check_port, with_token
+from ormen.local.decide import check_port, with_policy, with_token
 from ormen.local.failure import LocalFailure
 from ormen.local.plan import deck_programs
 from ormen.local.state import StateFolder, default_folder
@@ -83,7 +83,7 @@ def deck(ctx: click.Context, /, db_type: str | None, **words: str | int | bool |
 
 def run(flags: Flags) -> int:
     """Supervise the deck until a signal; return the exit code."""
-    settings = deck_settings(flags, settings_of_env())
+    settings = with_policy(deck_settings(flags, settings_of_env()))
     check_deck(settings.host, has_token=bool(settings.token), insecure=settings.insecure)
     check_port("the deck", settings.host, settings.port)
     answers = warn_of_silence("deck", settings.redis_url, insecure=settings.insecure)

@@ -19,7 +19,7 @@ from ormen.cli.render import cluster as screens
 from ormen.cli.session import Session
 from ormen.cli.watching import Watching
 from ormen.local.cluster import Cluster
-from ormen.local.decide import STATUS_PORT, Wish, decide
+from ormen.local.decide import STATUS_PORT, Wish, decide, with_policy
 from ormen.local.detach import into_background, show_progress
 from ormen.local.failure import WRONG_USE, LocalFailure
 from ormen.local.leftovers import clear_leftovers
@@ -98,6 +98,7 @@ def up(
     session = session_of(ctx)
     try:
         settings, status_port = read_settings(strategy=strategy, workers=workers)
+        settings = with_policy(settings)
         folder = StateFolder((state_dir or Path(settings.state_dir or default_folder(os.environ))).absolute())
         wish = Wish(folder, settings, sailors, port, not no_flower, flower_port, status_port, redis_url)
         code = start_detached(session, wish) if detach else start(session, wish, logs=logs)

@@ -91,6 +91,29 @@ def with_token(settings: Settings) -> Settings:
     return replace(settings, token=token)
 
 
+def with_policy(settings: Settings) -> Settings:
+    """Return the settings with the policy file's whole path, once the file can be read; its rules are the deck's.
+
+    A deck with a faulty file would die at once, again and again: so whoever starts it is told, with every fault.
+    """
+    if settings.policy_file is None:
+        return settings
+    from ormen.policy_file import PolicyUnreadable, load_policy
+
+    path = str(Path(settings.policy_file).absolute())
+    try:
+        load_policy(path)
+    except PolicyUnreadable as error:
+        amount = "a fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
+        raise LocalFailure(
+            f"the policy file {path} {error.faults[0] if error.unread else f'has {amount}'}; nothing was started",
+            hint="correct it, or start without it: then nothing is allowed that reaches beyond the container",
+            exit_code=WRONG_USE,
+            evidence=() if error.unread else error.faults,
+        ) from None
+    return replace(settings, policy_file=path)
+
+
 def check_port(what: str, host: str, port: int) -> None:
     """Return if the port is free; raise `LocalFailure` that names who holds it."""
     with _readable(what, host, port):
