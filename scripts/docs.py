@@ -1,4 +1,4 @@
-"""Write docs/settings.md, docs/spec.md, docs/cli.md and the tables of docs/states.md from the program itself."""
+"""Write the pages that are made from the program itself: settings, fields, commands, states, reason codes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import click
 from marshmallow import Schema
 from marshmallow.fields import Field, Nested
 
+from ormen import meanings
 from ormen import settings as settings_module
 from ormen.cli.errors import MEANINGS
 from ormen.cli.main import cli
@@ -203,7 +204,9 @@ def states_page() -> str:
         for state in State
     )
     codes = "\n".join(
-        f"| `{code.value}` | {'yes' if code in FINAL else ''} | {'yes' if code in SPENDS else ''} |" for code in Code
+        f"| [`{code.value}`](reasons/{code.value}.md) | {meanings.MEANINGS[code].says}"
+        f" | {'yes' if code in FINAL else ''} | {'yes' if code in SPENDS else ''} |"
+        for code in Code
     )
     text = """\
         # States
@@ -233,14 +236,41 @@ def states_page() -> str:
 
         ## Reason codes
 
-        | code | trying again cannot cure it | spends a try |
-        | --- | --- | --- |
+        Each has [a page](reasons/index.md) with what ormen does about it and what you can do.
+
+        | code | means | trying again cannot cure it | spends a try |
+        | --- | --- | --- | --- |
         {codes}
         """
     return textwrap.dedent(text).format(arrows=arrows, rows=rows, codes=codes)
 
 
-PAGES = {"settings.md": settings_page, "spec.md": spec_page, "cli.md": cli_page, "states.md": states_page}
+def reasons_page() -> str:
+    """Return the list of the pages of the reason codes, with meaning and remedy of each."""
+    lines = [
+        "# Reason codes",
+        "",
+        "Why a task or a node is as it is, is said by a code and a sentence with amounts and names. A code never",
+        "changes its meaning. Each has a page: how ormen knows, what happens next by itself, what to do, an example.",
+        "What requests are refused with stands on [a page of its own](requests.md). Made by `scripts/docs`.",
+        "",
+        "| code | means | remedy |",
+        "| --- | --- | --- |",
+    ]
+    lines += [
+        f"| [`{code.value}`]({code.value}.md) | {about.says} | {about.hint} |"
+        for code, about in meanings.MEANINGS.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "spec.md": spec_page,
+    "cli.md": cli_page,
+    "states.md": states_page,
+    "reasons/index.md": reasons_page,
+}
 
 
 def main() -> int:
