@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import socket
@@ -92,6 +93,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         return create_app(self._settings)
 
     def _ready(self, server: Any) -> None:
+        # What was loaded before the fork stays shared with the processes: their collector does not write to it.
+        gc.collect()
+        gc.freeze()
         for listener in server.LISTENERS:
             # Connections inherit it: a reader that takes nothing must not hold a thread until TCP gives up.
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", UNREAD_S, 0))
