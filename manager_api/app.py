@@ -14,6 +14,7 @@ from manager_api.routes.logs import logs
 from manager_api.routes.nodes import nodes
 from manager_api.routes.plan import plan
 from manager_api.routes.prune import prune
+from manager_api.routes.registries import registries
 from manager_api.routes.seed import seed
 from manager_api.routes.system import system
 from manager_api.routes.tasks import tasks
@@ -21,6 +22,7 @@ from manager_api.routes.tokens import tokens
 from manager_api.services import Services
 from ormen import __version__
 from ormen.policy_file import load_policy
+from ormen.sealing import Sealer
 from ormen.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,9 +41,10 @@ class Documentation(Api):  # type: ignore[misc]  # flask-smorest ships no types
 def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     """Return the API with everything a request needs; nothing is connected before the first request.
 
-    `deck` stands in for the one that would be opened from `settings`. Raises ValueError for a token or policy
-    file that cannot be used.
+    `deck` stands in for the one that would be opened from `settings`. Raises ValueError for a token, secret
+    or policy file that cannot be used.
     """
+    Sealer.of(settings)
     app = Flask("manager_api", static_folder=None)
     app.config.update(
         API_TITLE="ormen",
@@ -57,7 +60,7 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings, mine)
     documentation = Documentation(app)
-    for blueprint in (tasks, plan, logs, nodes, brake, events, prune, tokens, system, seed):
+    for blueprint in (tasks, plan, logs, nodes, brake, events, prune, tokens, registries, system, seed):
         documentation.register_blueprint(blueprint)
     return app
 

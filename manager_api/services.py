@@ -15,6 +15,7 @@ from manager_api.known_tokens import KnownTokens
 from manager_api.metrics import Metrics
 from ormen.errors import Busy
 from ormen.settings import Settings
+from ormen.store.logins import LoginStore
 from ormen.store.tokens import TokenStore
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Services:
         self.tokens = KnownTokens(lambda: self.token_store)
         self.guarded = False
         self._tokens: TokenStore | None = None
+        self._logins: LoginStore | None = None
         self._deck = deck
         self._lock = threading.Lock()
 
@@ -93,6 +95,13 @@ class Services:
         if self._tokens is None:
             self._tokens = TokenStore(self.settings, self.deck.store.client)
         return self._tokens
+
+    @property
+    def login_store(self) -> LoginStore:
+        """Return the registries' logins in the store, over the deck's own connections."""
+        if self._logins is None:
+            self._logins = LoginStore(self.settings, self.deck.store.client)
+        return self._logins
 
     def close(self) -> None:
         """End every stream and wait, so that the process can stop at once."""

@@ -10,7 +10,8 @@
     ├── NotFound
     │   ├── TaskNotFound     404
     │   ├── NodeNotFound     404
-    │   └── TokenNotFound    404
+    │   ├── TokenNotFound    404
+    │   └── LoginNotFound    404
     ├── Conflict
     │   ├── Ambiguous        409  a prefix fits several tasks
     │   ├── NameTaken        409
@@ -150,6 +151,13 @@ class TokenNotFound(NotFound):
 
     code = "TOKEN_NOT_FOUND"
     title = "No such token"
+
+
+class LoginNotFound(NotFound):
+    """No login is kept for that registry."""
+
+    code = "LOGIN_NOT_FOUND"
+    title = "No such login"
 
 
 class Conflict(OrmenError):

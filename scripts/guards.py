@@ -162,4 +162,8 @@ GUARDS = (
     Guard("token: a change is the admin's unless a row says so", "manager_api/roles.py", "rule is None else Role.ADMIN", "rule is None else Role.OPERATE", ("tests/unit/test_roles.py",)),
     Guard("token: the list is read again", "manager_api/known_tokens.py", "self._clock() - self._read_at >= FRESH_S or ", "", ("tests/integration/test_api_tokens.py",)),
     Guard("token: kept as a hash", "ormen/tokens.py", "return hashlib.sha256(secret.encode()).hexdigest()", "return secret", ("tests/integration/test_api_tokens.py",)),
+    Guard("login: no fault repeats what was sent", "manager_api/routes/registries.py", "replace(fault, value=None)", "fault", ("tests/integration/test_api_registries.py",)),
+    Guard("login: what a registry refuses is not kept", "manager_api/logins.py", 'if said["code"] == Code.PULL_AUTH.value:', "if False:", ("tests/integration/test_api_registries.py",)),
+    Guard("login: sealed before it is kept", "ormen/sealing.py", "if not self._keys:\n            return _PLAIN + text", "if True:\n            return _PLAIN + text", ("tests/unit/test_sealing.py", "tests/integration/test_api_registries.py")),
+    Guard("login: no pull without a sealed one", "worker_agent/pulls.py", "refusal = login_sealed(registry_of(image), str(fault))", "runtime.pull(image)", ("tests/unit/test_agent_logins.py",)),
 )  # fmt: skip

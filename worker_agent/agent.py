@@ -22,6 +22,7 @@ from worker_agent.controller import Controller
 from worker_agent.facts import disk_percent, seed_stats, usage
 from worker_agent.heartbeat import Hooks, Pulse, Vital
 from worker_agent.lanes import INBOX, Lanes, Ticket
+from worker_agent.login_check import LoginCheck
 from worker_agent.memory import Memory
 from worker_agent.probing import Probing
 from worker_agent.proof import Proof
@@ -94,7 +95,8 @@ class Agent:
         self.tidier = Tidier(station, lanes, home.keep, tools=tools)
         self.sync.on_full = self.tidier.look
         self.watcher = Watcher(station, self.controller.look, Memory(home.memory))
-        self.requests = Requests(station, lanes, {"prune": Pruner(station, self.tidier.images).answer})
+        answers = {"prune": Pruner(station, self.tidier.images).answer, "login": LoginCheck(station).answer}
+        self.requests = Requests(station, lanes, answers)
         self.proof = Proof(ways.post_proof, ways.restart, now=time.monotonic())
         self.pulse = Pulse(
             home.pulse_store,

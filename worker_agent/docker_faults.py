@@ -10,9 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ormen.reasons import Code, Reason
+from ormen.registries import registry_of
 from ormen.task import Port
 
 DISK_FULL = "no space left on device"
+
+_AUTH_WORDS = (
+    "unauthorized",
+    "authentication required",
+    "no basic auth credentials",
+    "access denied",
+    "is denied",
+    "incorrect username or password",
+    "403 forbidden",
+)
 
 _PULL_WORDS: tuple[tuple[Code, tuple[str, ...]], ...] = (
     (Code.PULL_RATE_LIMIT, ("toomanyrequests", "too many requests", "rate limit")),
@@ -23,48 +34,57 @@ _PULL_WORDS: tuple[tuple[Code, tuple[str, ...]], ...] = (
     ),
     # Docker Hub says this for a private and for a missing repository; the sentence offers both cures.
     (Code.PULL_NOT_FOUND, ("repository does not exist or may require",)),
-    (
-        Code.PULL_AUTH,
-        (
-            "unauthorized",
-            "authentication required",
-            "no basic auth credentials",
-            "access denied",
-            "is denied",
-            "incorrect username or password",
-            "403 forbidden",
-        ),
-    ),
+    (Code.PULL_AUTH, _AUTH_WORDS),
     (Code.PULL_NOT_FOUND, ("manifest unknown", "name unknown", "not found", "invalid reference format")),
 )
 """Measured with Docker 20.10 against a registry; whatever fits none is PULL_UNREACHABLE, which is tried again."""
 
 
-def registry_of(image: str) -> str:
-    """Return the registry an image name means: its first part if that looks like a host, else docker.io."""
-    first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
-
-
-def pull_refusal(image: str, message: str) -> Reason:
-    """Return why `image` could not be pulled, given the engine's message."""
+def pull_refusal(image: str, message: str, *, user: str = "") -> Reason:
+    """Return why `image` could not be pulled, given the engine's message; `user` is whose login was sent, if any."""
     low = message.lower()
     code = next((code for code, words in _PULL_WORDS if any(word in low for word in words)), Code.PULL_UNREACHABLE)
     registry = registry_of(image)
     sentences = {
         Code.PULL_RATE_LIMIT: f"Registry {registry} limits how often this host may pull, so {image} was not pulled;"
-        " it is tried again, or log in on this host: docker login.",
+        f" it is tried again{'' if user else f', or log in: ormen registry login {registry}'}.",
         Code.DISK_FULL: f"The disk of this host's Docker is full, so {image} was not pulled;"
         " free some room: docker image prune.",
         Code.PULL_ARCH: f"Image {image} is not made for this host's processor ({_clip(message)});"
         " use an image for it, or a constraint such as arch=arm64.",
-        Code.PULL_AUTH: f"Registry {registry} does not let this host have {image};"
-        f" log in there: docker login {registry}.",
-        Code.PULL_NOT_FOUND: f"Registry {registry} has no image {image}, or hides it from this host;"
-        " check its name and tag, or log in there.",
+        Code.PULL_AUTH: _not_allowed(registry, image, user),
+        Code.PULL_NOT_FOUND: f"Registry {registry} has no image {image}, or hides it"
+        f" from {user or 'who has no login'}; check its name and tag, or log in: ormen registry login {registry}.",
         Code.PULL_UNREACHABLE: f"Registry {registry} could not be asked for {image}: {_clip(message)}.",
     }
     return Reason(code, sentences[code])
+
+
+def _not_allowed(registry: str, image: str, user: str) -> str:
+    if not user:
+        return (
+            f"Registry {registry} gives {image} only to who is logged in, and no login is kept for it;"
+            f" log in: ormen registry login {registry}."
+        )
+    return (
+        f"Registry {registry} does not let {user} have {image}: the password is wrong or no longer valid, or {user}"
+        f" may not read it; log in anew: ormen registry login {registry}."
+    )
+
+
+def login_refusal(registry: str, user: str, message: str) -> Reason:
+    """Return why a registry did not take a login, or could not be asked."""
+    low = message.lower()
+    if any(word in low for word in _AUTH_WORDS):
+        return Reason(
+            Code.PULL_AUTH, f"Registry {registry} does not know {user} with this password; check both and log in again."
+        )
+    return Reason(Code.PULL_UNREACHABLE, f"Registry {registry} could not be asked: {_clip(message)}.")
+
+
+def login_sealed(registry: str, why: str) -> Reason:
+    """Return the reason of a pull whose login this host cannot read."""
+    return Reason(Code.PULL_AUTH, f"The login for {registry} cannot be read on this host: {why}.")
 
 
 def pull_stalled(image: str, *, silent_s: float, done_bytes: int, total_bytes: int) -> Reason:

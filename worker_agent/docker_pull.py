@@ -1,11 +1,13 @@
-"""Fetching an image through the engine, as long as anything moves."""
+"""Fetching an image through the engine, as long as anything moves; and the logins that registries want for it."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from ormen.registries import DOCKER_HUB, Login
 from worker_agent.docker_faults import pull_refusal, pull_stalled
 from worker_agent.docker_gate import Ask, Gate, message
 from worker_agent.docker_views import PullMeter
@@ -13,11 +15,15 @@ from worker_agent.runtime import EngineHung, OnProgress, PullRefused
 
 
 class Pull:
-    """One pull. Time does not end it, only `stall_s` without progress; leaving makes the engine stop, too."""
+    """One pull. Time does not end it, only `stall_s` without progress; leaving makes the engine stop, too.
 
-    def __init__(self, gate: Gate, image: str, *, stall_s: float) -> None:
+    `user` is whose login goes with it, for the words of a refusal.
+    """
+
+    def __init__(self, gate: Gate, image: str, *, stall_s: float, user: str = "") -> None:
         self._gate = gate
         self._image = image
+        self._user = user
         self._stall_s = stall_s
         self._meter = PullMeter()
 
@@ -26,7 +32,7 @@ class Pull:
         try:
             with self._gate.ask(ask, timeout_s=self._stall_s) as answer:
                 if answer.status_code != 200:
-                    raise PullRefused(pull_refusal(self._image, message(answer)))
+                    raise PullRefused(pull_refusal(self._image, message(answer), user=self._user))
                 for line in answer.iter_lines():
                     self._take(json.loads(line), on_progress)
         except EngineHung as error:
@@ -38,7 +44,7 @@ class Pull:
     def _take(self, item: Mapping[str, Any], on_progress: OnProgress | None) -> None:
         # The status was sent long ago: a failure of the pull itself is an item of the stream.
         if "error" in item:
-            raise PullRefused(pull_refusal(self._image, str(item["error"])))
+            raise PullRefused(pull_refusal(self._image, str(item["error"]), user=self._user))
         self._meter.take(item)
         if self._meter.silent_s > self._stall_s:
             raise self._stalled()
@@ -55,3 +61,14 @@ class Pull:
                 total_bytes=so_far.total_bytes,
             )
         )
+
+
+def credentials(login: Login) -> dict[str, str]:
+    """Return a login as the engine takes it; Docker Hub is named by its old address there."""
+    address = "https://index.docker.io/v1/" if login.host == DOCKER_HUB else login.host
+    return {"username": login.user, "password": login.password, "serveraddress": address}
+
+
+def header_of(login: Login) -> bytes:
+    """Return the header that carries a login with a pull."""
+    return base64.urlsafe_b64encode(json.dumps(credentials(login)).encode())

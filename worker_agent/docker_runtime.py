@@ -18,10 +18,11 @@ import docker.auth
 import docker.utils
 
 from ormen.reasons import Code, Reason
+from ormen.registries import Login, registry_of
 from worker_agent import docker_args, docker_faults, docker_views
 from worker_agent.docker_disk import QUICK_S, WORK_S, DockerDisk
 from worker_agent.docker_gate import Ask, Gate, message
-from worker_agent.docker_pull import Pull
+from worker_agent.docker_pull import Pull, credentials, header_of
 from worker_agent.docker_streams import EngineStream, chunks, lines, read_within
 from worker_agent.holders import engine_since, holder_of
 from worker_agent.runtime import (
@@ -35,6 +36,7 @@ from worker_agent.runtime import (
     OnProgress,
     PlanRefused,
     ProbeResult,
+    PullRefused,
     RuntimeEvent,
     RuntimeFault,
     StartRefused,
@@ -42,6 +44,8 @@ from worker_agent.runtime import (
 
 STALL_S = 120.0
 """A pull without any progress for so long is given up; a pull with progress may take for ever."""
+LOGIN_S = 12.0
+"""A registry that is asked about a login, and whoever asked, wait no longer."""
 CONNECTIONS = 64
 """Kept open: the agent's lanes have 52 threads, and heartbeat, sync and watcher their own."""
 WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
@@ -151,18 +155,24 @@ class DockerRuntime(DockerDisk):
         found.pop(cluster, None)
         return dict(found)
 
-    def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
-        """Fetch the image, with this host's login for its registry if there is one (``docker login``)."""
+    def pull(self, image: str, *, login: Login | None = None, on_progress: OnProgress | None = None) -> None:
+        """Fetch the image; without a login of the cluster's, with this host's own if it has one (``docker login``)."""
         repository, tag = docker.utils.parse_repository_tag(image)
-        login = self._login(image)
+        header, user = (header_of(login), login.user) if login else self._own_login(image)
         ask = Ask(
             "POST",
             "/images/create",
             {"fromImage": repository, "tag": tag or "latest"},
-            headers={"X-Registry-Auth": login} if login else {},
+            headers={"X-Registry-Auth": header} if header else {},
             stream=True,
         )
-        Pull(self._gate, image, stall_s=self._stall_s).run(ask, on_progress)
+        Pull(self._gate, image, stall_s=self._stall_s, user=user).run(ask, on_progress)
+
+    def check_login(self, login: Login) -> None:
+        """Have the engine ask the registry."""
+        answer = self._gate.ask(Ask("POST", "/auth", body=credentials(login)), timeout_s=LOGIN_S)
+        if answer.status_code not in (200, 204):
+            raise PullRefused(docker_faults.login_refusal(login.host, login.user, message(answer)))
 
     def watch(self, cluster: str, *, since: int | None = None) -> EngineStream[RuntimeEvent]:
         """Return the cluster's events; probes' exec events stay away."""
@@ -248,9 +258,9 @@ class DockerRuntime(DockerDisk):
             stream.close()
         self._gate.close()
 
-    def _login(self, image: str) -> bytes | None:
-        header: bytes | None = docker.auth.get_config_header(self._gate.session(), docker_faults.registry_of(image))
-        return header
+    def _own_login(self, image: str) -> tuple[bytes | None, str]:
+        header: bytes | None = docker.auth.get_config_header(self._gate.session(), registry_of(image))
+        return header, "this host" if header else ""
 
     def _capped(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the body without a CPU limit that this host's cores are below anyway: Docker refuses such a limit."""

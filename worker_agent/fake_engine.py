@@ -19,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from ormen.reasons import Code, Reason
+from ormen.registries import Login
 from worker_agent import docker_args as marks
 from worker_agent.docker_faults import create_refusal, network_missing, port_in_use
 from worker_agent.fake_streams import Journal
@@ -89,6 +90,7 @@ class FakeEngine:
         self.image_of: dict[str, str] = {}
         self.log_driver_of: dict[str, str] = {}
         self.volumes: set[str] = set()
+        self.logins: list[Login | None] = []
         self.generation = 1
         self._dice = random.Random(self.behaviour.seed)
         self._commands: dict[tuple[str, str], ProbeResult] = {}

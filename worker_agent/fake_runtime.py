@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from ormen.reasons import Code, Reason
+from ormen.registries import Login
 from worker_agent.docker_faults import (
     create_refusal,
     image_missing,
@@ -155,15 +156,20 @@ class FakeRuntime(FakeEngine):
             self.volumes.discard(name)
             return True
 
-    def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
+    def pull(self, image: str, *, login: Login | None = None, on_progress: OnProgress | None = None) -> None:
         """Make the image present; tells of 10 MB once."""
         took_s = self.begin("pull", self.behaviour.pace.pull_s)
+        self.logins.append(login)
         if self.behaviour.remote is not None and image not in self.behaviour.remote:
             raise PullRefused(pull_refusal(image, "manifest unknown"))
         if on_progress is not None:
             on_progress(PullProgress(10**7, 10**7, 10**7 / max(took_s, 0.001)))
         if self.behaviour.images is not None:
             self.behaviour.images.add(image)
+
+    def check_login(self, login: Login) -> None:
+        """Take every login."""
+        self.begin("check_login")
 
     def watch(self, cluster: str, *, since: int | None = None) -> Stream[RuntimeEvent]:
         """Return the stream of what happens."""

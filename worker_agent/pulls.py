@@ -17,8 +17,12 @@ from threading import Lock
 
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Reason
+from ormen.registries import registry_of
+from ormen.sealing import SealError
 from ormen.store.agent import Remark
+from ormen.store.logins import LoginStore
 from ormen.task import Task
+from worker_agent.docker_faults import login_sealed
 from worker_agent.lanes import STREAM, Lanes
 from worker_agent.runtime import PullProgress, PullRefused, RuntimeFault
 from worker_agent.station import Station
@@ -50,6 +54,7 @@ class Pulls:
         self._station = station
         self._lanes = lanes
         self._look_again = look_again
+        self._logins = LoginStore(station.store.settings, station.store.client)
         self._running: dict[str, _Pull] = {}
         self._ended: dict[Fence, Reason | None] = {}
         self._lock = Lock()
@@ -106,7 +111,9 @@ class Pulls:
             return
         except PullRefused as fault:
             refusal = fault.reason
-        except RuntimeFault as fault:
+        except SealError as fault:
+            refusal = login_sealed(registry_of(image), str(fault))
+        except (RuntimeFault, StoreUnavailable) as fault:
             log.warning("pull of %s broke off: %s", image, fault)
             self._end(image, ended=False)
             return
@@ -119,8 +126,10 @@ class Pulls:
 
     def _fetch(self, image: str, pull: _Pull) -> None:
         runtime = self._station.runtime
+        # Read for each pull: a new login works at once, and a pull asks a registry over the network anyway.
+        login = self._logins.of(registry_of(image))
         before = runtime.image(image)
-        runtime.pull(image, on_progress=partial(self._progress, image, pull))
+        runtime.pull(image, login=login, on_progress=partial(self._progress, image, pull))
         now = runtime.image(image)
         if now is not None:
             had = before.id if before else None

@@ -18,12 +18,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from ormen.reasons import Code, Reason
 from ormen.task import Port
+from worker_agent.runtime_images import Image, ImageRuntime, OnProgress, PullProgress
+
+__all__ = ["Image", "OnProgress", "PullProgress"]
 
 
 class RuntimeFault(Exception):
@@ -151,15 +154,6 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """An image on this host. `size_bytes` counts layers that other images share, too."""
-
-    id: str
-    size_bytes: int
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class RuntimeEvent:
     """Something that happened to a container of the cluster.
 
@@ -174,15 +168,6 @@ class RuntimeEvent:
     exit_code: int | None = None
     signal: int | None = None
     at_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PullProgress:
-    """How far a pull is, over all layers heard of so far; decimal rates are for people to read."""
-
-    done_bytes: int
-    total_bytes: int
-    bytes_per_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +186,6 @@ class ProbeResult:
     output: str = ""
 
 
-OnProgress = Callable[[PullProgress], None]
-
-
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -219,7 +201,7 @@ class Stream(Protocol[T_co]):
         ...
 
 
-class Runtime(Protocol):
+class Runtime(ImageRuntime, Protocol):
     """A container engine. Every method may raise EngineDown, EngineDenied or EngineHung; all are thread-safe."""
 
     def engine(self) -> Engine:
@@ -260,28 +242,8 @@ class Runtime(Protocol):
         """Return how many containers, in any state, are labelled with which other cluster."""
         ...
 
-    def image_present(self, image: str) -> bool:
-        """Return whether the image is on this host."""
-        ...
-
-    def image(self, word: str) -> Image | None:
-        """Return the image with that name or id, None if it is not on this host."""
-        ...
-
-    def images_in_use(self) -> frozenset[str]:
-        """Return the ids of the images of all containers, in any state and whoever's they are."""
-        ...
-
-    def remove_image(self, word: str) -> bool:
-        """Take a name from an image, and the image with its last one; False if something uses it. Gone is fine."""
-        ...
-
     def remove_volume(self, name: str) -> bool:
         """Remove a volume; False if a container has it. Gone is fine."""
-        ...
-
-    def pull(self, image: str, *, on_progress: OnProgress | None = None) -> None:
-        """Fetch the image; `on_progress` is called at most twice a second. Raise PullRefused, also on a stall."""
         ...
 
     def watch(self, cluster: str, *, since: int | None = None) -> Stream[RuntimeEvent]:

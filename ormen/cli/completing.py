@@ -37,12 +37,12 @@ def _offering(names: Callable[[Transport], Iterable[str]]) -> Completer:
     return complete
 
 
-def _named(path: str, **query: object) -> Callable[[Transport], list[str]]:
+def _named(path: str, *, key: str = "name", **query: object) -> Callable[[Transport], list[str]]:
     def names(deck: Transport) -> list[str]:
         from ormen.transport import Request
 
         page = deck.send(Request("GET", path, query, patience_s=PATIENCE_S))
-        return [str(item["name"]) for item in page["items"]]
+        return [str(item[key]) for item in page["items"]]
 
     return names
 
@@ -67,3 +67,4 @@ def _contexts(ctx: click.Context, param: click.Parameter, begun: str) -> list[st
 
 CONTEXT: Completer = _contexts
 TOKEN = _offering(_named("/v1/tokens"))
+REGISTRY = _offering(_named("/v1/registries", key="host"))

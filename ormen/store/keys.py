@@ -39,6 +39,7 @@ loops                        hash         loop -> time of its last success      
 turn                         string       the next turn of round robin              for ever
 tokens                       hash         token's name -> role, hash, times as JSON         field: until removed
 tokens:used                  hash         token's name -> time of its last use              field: until removed
+logins                       hash         registry -> user, sealed password, time as JSON           field: until removed
 allowed                      string       the nodes that may join, as JSON          until the deck starts without -w
 lease:<loop>                 string       who runs a full scan just now             seconds (TTL)
 refused:<list>               string       a list whose check has found a conflict   a second (TTL)
@@ -158,6 +159,11 @@ class Keys:
     def tokens_used(self) -> str:
         """Return the key of when each token was last used."""
         return f"{self.prefix}tokens:used"
+
+    @property
+    def logins(self) -> str:
+        """Return the key of the registries' logins."""
+        return f"{self.prefix}logins"
 
     @property
     def allowed(self) -> str:

@@ -209,7 +209,7 @@ def test_an_image_that_is_missing_is_named_with_its_registry(cluster: Cluster, r
 
 def test_a_registry_that_refuses_is_named_with_the_login(cluster: Cluster, locked_registry: str) -> None:
     """PULL_AUTH from a real registry names the command that logs in."""
-    assert f"docker login {locked_registry}" in refused(cluster, "PULL_AUTH", f"{locked_registry}/private:1")
+    assert f"ormen registry login {locked_registry}" in refused(cluster, "PULL_AUTH", f"{locked_registry}/private:1")
 
 
 def test_an_image_that_may_not_be_pulled_is_missed_on_the_host(cluster: Cluster) -> None:

@@ -3,10 +3,14 @@
 Docker talks plain HTTP to 127.0.0.0/8, so a real engine pulls from here. Repositories: ``good`` (one layer),
 ``slow`` (a layer whose second half never comes), ``denied`` (401), ``limited`` (429), ``arm`` (for another
 architecture only); anything else is not there (404).
+
+With `auth` it wants a login for all of them: ``basic``, as a registry by itself does, or ``token``, as Docker Hub and
+GitLab do, which send their callers to a token server first.
 """
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -19,6 +23,10 @@ from typing import Any
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+
+USER, PASSWORD = "ann", "s3cret-of-ann"
+"""The one login that a registry with `auth` takes."""
 
 
 def digest(data: bytes) -> str:
@@ -37,12 +45,18 @@ def layer(text: bytes) -> tuple[bytes, str]:
 
 
 class Registry(ThreadingHTTPServer):
-    """The stub; `address` is what image names begin with. `released` lets the slow layer go on."""
+    """The stub; `address` is what image names begin with. `released` lets the slow layer go on.
+
+    `pulls` are the manifests that were given away, each as it was asked for.
+    """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, auth: str | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.auth = auth
+        self.password = PASSWORD
+        self.pulls: list[str] = []
         self.released = threading.Event()
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[str, bytes]] = {
@@ -101,7 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        parts = self.path.strip("/").split("/")
+        parts = self.path.partition("?")[0].strip("/").split("/")
+        if parts == ["token"]:
+            return self._give_token()
+        if self.server.auth and not self._may():
+            return self._refuse(401, "UNAUTHORIZED", "authentication required")
         if parts == ["v2"]:
             return self._answer(200, "application/json", b"{}")
         repository, kind, what = parts[1], parts[2], parts[3]
@@ -113,8 +131,28 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, "application/octet-stream", self.server.blobs[what], slow=repository == "slow")
         if kind == "manifests" and repository in self.server.manifests:
             media, body = self.server.manifests[repository]
+            self.server.pulls.append(f"{repository}:{what}")
             return self._answer(200, media, body)
         return self._refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")
+
+    def _may(self) -> bool:
+        kind, _, sent = self.headers.get("Authorization", "").partition(" ")
+        if self.server.auth == "token":
+            return (kind, sent) == ("Bearer", f"for-{USER}")
+        return kind == "Basic" and base64.b64decode(sent).decode() == f"{USER}:{self.server.password}"
+
+    def _give_token(self) -> None:
+        """Answer as a token server: who sends no login may have a token, but no image for it."""
+        kind, _, sent = self.headers.get("Authorization", "").partition(" ")
+        if kind == "Basic" and base64.b64decode(sent).decode() != f"{USER}:{self.server.password}":
+            return self._refuse(401, "UNAUTHORIZED", "incorrect username or password")
+        token = f"for-{USER}" if kind == "Basic" else "for-nobody"
+        self._answer(200, "application/json", json.dumps({"token": token, "access_token": token}).encode())
+
+    def _challenge(self) -> str:
+        if self.server.auth == "token":
+            return f'Bearer realm="http://{self.server.address}/token",service="test"'
+        return 'Basic realm="test"'
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
@@ -127,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
         self.send_header("Content-Length", str(len(body)))
         if status == 401:
-            self.send_header("WWW-Authenticate", 'Basic realm="test"')
+            self.send_header("WWW-Authenticate", self._challenge())
         self.end_headers()
         if self.command == "HEAD":
             return

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from manager_api import pruning
+from manager_api import logins, pruning
 from manager_api.app import create_app
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
@@ -45,6 +45,7 @@ def described(app: Flask, sailor: Sailor, store: LoopStore, monkeypatch: pytest.
     """The API's description, with a node, some tasks and loops that have run."""
     for patience in ("LISTING_S", "REMOVING_S", "CONFIRM_S"):
         monkeypatch.setattr(pruning, patience, 0.1)
+    monkeypatch.setattr(logins, "PATIENCE_S", 0.1)
     now = store.now_ms()
     store.client.hset(store.keys.loops, mapping={"liveness": now, "reschedule": now})
     client = app.test_client()

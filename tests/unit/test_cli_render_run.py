@@ -89,9 +89,9 @@ def test_a_run_that_fails_says_why_and_what_to_do(
 
 
 def test_an_image_that_needs_a_login_is_no_matter_of_its_name() -> None:
-    """The remedy for a locked registry is a login on the node that was refused."""
+    """The remedy for a locked registry is a login there."""
     locked = {**NO_IMAGE, "node": None, "reason": {"code": "PULL_AUTH", "sentence": "Not for this host."}}
-    assert "run docker login on node-1; then ormen retry web." in run.not_up(locked, ATTEMPTS, eyes(80))
+    assert "ormen registry login docker.io, then ormen retry web." in run.not_up(locked, ATTEMPTS, eyes(80))
 
 
 @pytest.mark.parametrize(

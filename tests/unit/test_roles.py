@@ -23,6 +23,9 @@ ADMINS = {
     ("GET", "/v1/tokens"),
     ("POST", "/v1/tokens"),
     ("DELETE", "/v1/tokens/<token>"),
+    ("GET", "/v1/registries"),
+    ("POST", "/v1/registries"),
+    ("DELETE", "/v1/registries/<registry>"),
 }
 """What only an admin may do. A route that is new here was given to nobody else by a row of manager_api/roles.py."""
 

@@ -12,6 +12,7 @@ from ormen.cli.render.tasks import bracketed, ports
 from ormen.cli.render.text import Look, bar, clean, count, epoch, paint, small, symbol, wrap
 from ormen.outcome import Verdict, code_of, judge, never_fits, sentence_of, waits_for_room
 from ormen.reasons import FINAL
+from ormen.registries import registry_of
 from ormen.units import format_age, format_duration
 
 Record = Mapping[str, Any]
@@ -239,9 +240,8 @@ def _blame(task: Record, attempts: Sequence[Record], waited_s: float | None) -> 
     if code.startswith("PULL_") and code not in FINAL:
         return sentence, f"it is tried again with growing pauses; ormen rm {name} withdraws it."
     if code == "PULL_AUTH":
-        nodes = [task.get("node"), *(one.get("node") for one in reversed(attempts))]
-        where = clean(next(filter(None, nodes), None) or "the node")
-        return sentence, f"run docker login on {where}; then ormen retry {name}."
+        image = clean((task.get("spec") or {}).get("image") or "")
+        return sentence, f"ormen registry login {registry_of(image)}, then ormen retry {name}."
     if code.startswith("PULL_"):
         return sentence, f"check the name; then ormen rm {name} and run it again."
     if code in ("STOPPED", "STOPPED_UNSEEN"):
