@@ -107,7 +107,11 @@ _REFUSALS = {
     ),
     Code.CREATE_REFUSED: Meaning(
         "Docker on the node refuses the container as it was asked for.",
-        "change what the sentence names in the spec, or provide it on the node",
+        "change what the sentence names in the spec",
+    ),
+    Code.NODE_LACKS: Meaning(
+        "The node lacks something that the task asks for and that another node may have.",
+        "provide it on the node, such as: docker network create NAME",
     ),
     Code.POLICY: Meaning(
         "The deck's policy does not allow what the task asks.",

@@ -66,9 +66,17 @@ def judge(record: Mapping[str, Any]) -> Verdict:
         return Verdict.FAILED
     if never_fits(record):
         return Verdict.NO_ROOM
-    if state == "pending" and (code in FINAL or _tried_enough(record, code)):
+    if state == "pending" and (_is_hopeless(record, code) or _tried_enough(record, code)):
         return Verdict.FAILED
     return Verdict.WAITING
+
+
+def _is_hopeless(record: Mapping[str, Any], code: str | None) -> bool:
+    """Return whether trying again cannot cure it; what a node lacks another may have, so each that fits is tried."""
+    if code == Code.NODE_LACKS:
+        fitted = (record.get("placement") or {}).get("fitted", ENOUGH_ATTEMPTS)
+        return int(record["attempt"]) >= int(fitted)
+    return code in FINAL
 
 
 def _tried_enough(record: Mapping[str, Any], code: str | None) -> bool:
@@ -99,6 +107,6 @@ def reach(record: Mapping[str, Any], goal: str) -> Reach:
     else:
         ends = ("completed", "failed") if goal == "ended" else (goal,)
         good = state in ends
-        hopeless = state in ("completed", "failed") or (state == "pending" and code_of(record) in FINAL)
+        hopeless = state in ("completed", "failed") or (state == "pending" and _is_hopeless(record, code_of(record)))
         hopeless = hopeless or never_fits(record)
     return Reach.THERE if good else Reach.NEVER if hopeless else Reach.NOT_YET

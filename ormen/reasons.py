@@ -32,6 +32,7 @@ class Code(StrEnum):
     DISK_FULL = "DISK_FULL"
     COMMAND_NOT_FOUND = "COMMAND_NOT_FOUND"
     CREATE_REFUSED = "CREATE_REFUSED"
+    NODE_LACKS = "NODE_LACKS"
     POLICY = "POLICY"
     # Ends of an attempt.
     EXIT = "EXIT"

@@ -14,6 +14,7 @@ from ormen.registries import registry_of
 from ormen.task import Port
 
 DISK_FULL = "no space left on device"
+AWAY = "keep the task off it with a constraint"
 
 _AUTH_WORDS = (
     "unauthorized",
@@ -109,8 +110,13 @@ def create_refusal(name: str, message: str) -> Reason:
     driver = _between(message, "logging plugin ", ":")
     if driver:
         return Reason(
-            Code.CREATE_REFUSED,
+            Code.NODE_LACKS,
             f"This host's Docker has no log driver {driver}, which {name} asks for; choose another, such as json-file.",
+        )
+    path = message.partition("bind source path does not exist: ")[2].strip()
+    if path:
+        return Reason(
+            Code.NODE_LACKS, f"There is no {path} on this host, which {name} mounts; create it there, or {AWAY}."
         )
     return Reason(Code.CREATE_REFUSED, f"Docker refuses to create {name}: {_clip(message)}; change the spec.")
 
@@ -151,10 +157,14 @@ def start_refusal(name: str, *, exit_code: int | None, message: str) -> Reason:
         words = (
             f"The kernel of this host has no sysctl {setting.replace('/', '.')}, which {name} asks for; leave it out."
         )
-        return Reason(Code.CREATE_REFUSED, words)
+        return Reason(Code.NODE_LACKS, words)
+    device = _between(message, 'adding custom device "', '": no such file')
+    if device:
+        words = f"There is no device {device} on this host, which {name} asks for; add it there, or {AWAY}."
+        return Reason(Code.NODE_LACKS, words)
     if "could not select device driver" in low:
         words = f"This host's Docker has no driver for the GPUs that {name} asks for; install one there"
-        return Reason(Code.CREATE_REFUSED, f"{words}, or keep the task off it with a constraint.")
+        return Reason(Code.NODE_LACKS, f"{words}, or {AWAY}.")
     if exit_code in (126, 127) or "executable file not found" in low:
         what = _quoted(message)
         cause = "is not an executable of its image" if exit_code != 126 else "cannot be executed in its image"
@@ -167,7 +177,7 @@ def network_missing(name: str, network: str, *, known: Sequence[str]) -> Reason:
     others = [other for other in sorted(known) if other not in ("bridge", "host", "none")]
     has = f"it has {', '.join(others[:10])}" if others else "it has none but Docker's own"
     return Reason(
-        Code.CREATE_REFUSED,
+        Code.NODE_LACKS,
         f"This host's Docker has no network {network}, which {name} asks for ({has});"
         f" create it there: docker network create {network}.",
     )

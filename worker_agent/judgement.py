@@ -55,11 +55,15 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A next attempt: why, how long the last one ran, and whether this node is avoided or keeps its seat."""
+    """A next attempt: why, how long the last one ran, and whether this node is avoided or keeps its seat.
+
+    `at_once`: it follows without a pause, and counts as no back-off.
+    """
 
     reason: Reason
     ran_s: float = 0.0
     leaves: bool = False
+    at_once: bool = False
 
 
 def started(task: Task, container: Container, health: Health | None) -> Report:
@@ -110,8 +114,10 @@ def refused(task: Task, reason: Reason, rng: random.Random) -> Report:
 
     The engine's faults speak of "this host"; whoever reads the task's record is elsewhere, so the node is named.
     """
-    named = Reason(reason.code, reason.sentence.replace("this host", str(task.node)))
-    return _again(task, End(None, None), Again(named, leaves=True), rng)
+    sentence = reason.sentence.replace("This host", str(task.node)).replace("this host", str(task.node))
+    # What a node lacks the next may have: pauses begin with the second look at the same one.
+    at_once = reason.code is Code.NODE_LACKS and task.node not in task.avoid
+    return _again(task, End(None, None), Again(Reason(reason.code, sentence), leaves=True, at_once=at_once), rng)
 
 
 def stopped(task: Task, end: End, *, took_s: float, killed: bool) -> Report:
@@ -209,14 +215,14 @@ def _interrupted(task: Task, end: End) -> Again:
 
 def _again(task: Task, end: End, again: Again, rng: random.Random) -> Report:
     delays = 0 if again.ran_s >= FORGOTTEN_AFTER_S else task.delays
-    pause = pause_s(delays, rng)
+    pause = 0.0 if again.at_once else pause_s(delays, rng)
     return replace(
         _ended(task, end, State.PENDING),
         reason=_paused(again.reason, pause, task.attempt + 1),
         release=again.leaves,
         avoid_ms=AVOID_MS if again.leaves else 0,
         delay_ms=round(pause * 1000),
-        delays=delays + 1,
+        delays=delays if again.at_once else delays + 1,
         spends=again.reason.code in SPENDS,
     )
 

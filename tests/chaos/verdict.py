@@ -13,7 +13,7 @@ from tests.chaos.book import JOBS, REMOVED, STOPPED, Entry
 from tests.chaos.watcher import Box
 
 Record = Mapping[str, Any]
-PAUSED_FOR = {"EXIT", "OOM", "INTERRUPTED", "HEALTH_HTTP", "PORT_IN_USE", "ENGINE_DOWN", "CREATE_REFUSED"}
+PAUSED_FOR = {"EXIT", "OOM", "INTERRUPTED", "HEALTH_HTTP", "PORT_IN_USE", "ENGINE_DOWN", "CREATE_REFUSED", "NODE_LACKS"}
 """Why a task may wait out a back-off."""
 LIVE = ("scheduled", "running")
 

@@ -136,3 +136,28 @@ def test_what_is_not_ours_is_never_touched(deck: Bed) -> None:
     assert [container.attrs["State"] for container in strangers] == before
     for container in strangers:
         container.remove(force=True)
+
+
+def test_a_network_of_one_host_is_found_there(deck: Bed) -> None:
+    """Tasks whose first node lacks their network go on to the one that has it; `run` waits for that, and succeeds."""
+    backend = deck.hosts[1].client.networks.create("backend")
+    try:
+        words = ("--name", "near", "--count", "2", "--strategy", "spread", "--network", "backend", "ormen/echo:1")
+        done = deck.ormen("run", *words)
+        assert done.code == 0, done
+        assert {deck.task(f"near-{number}")["node"] for number in (1, 2)} == {"host8"}
+        told = [*deck.events("near-1"), *deck.events("near-2")]
+        refusals = [event for event in told if event["type"] == "task.pending"]
+        assert [event["reason"]["code"] for event in refusals] == ["NODE_LACKS"]
+        assert "host7's Docker has no network backend" in refusals[0]["reason"]["sentence"]
+    finally:
+        deck.remove("near-1", "near-2")
+        backend.remove()
+
+
+def test_a_network_that_no_host_has_ends_the_wait(deck: Bed) -> None:
+    """Once each node that fits has said that it lacks it, `run` gives up with the remedy; the task goes on trying."""
+    done = deck.ormen("run", "--name", "far", "--network", "nowhere", "ormen/echo:1")
+    assert (done.code, "[NODE_LACKS]" in done.err, "docker network create nowhere" in done.err) == (1, True, True), done
+    assert {one["node"] for one in deck.get("/v1/tasks/far/attempts")["items"]} == {"host7", "host8"}
+    assert deck.task("far")["wanted"] == "running"

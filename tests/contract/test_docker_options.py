@@ -165,19 +165,19 @@ def test_a_log_that_nobody_can_read_says_so(bench: Bench) -> None:
 
 
 def test_a_log_driver_that_the_host_lacks_is_named(bench: Bench) -> None:
-    """CREATE_REFUSED with the driver's name, before anything was made."""
+    """NODE_LACKS with the driver's name, before anything was made."""
     with pytest.raises(PlanRefused, match=r"This host's Docker has no log driver nosuch, which .* asks for") as refusal:
         bench.runtime.create(bench.plan(log=LogSpec("nosuch")))
-    assert refusal.value.reason.code is Code.CREATE_REFUSED
+    assert refusal.value.reason.code is Code.NODE_LACKS
     assert bench.runtime.inspect(bench.plan().name) is None
 
 
 def test_a_network_that_the_host_lacks_is_named(bench: Bench) -> None:
-    """CREATE_REFUSED with the network's name and the command that makes it."""
+    """NODE_LACKS with the network's name and the command that makes it."""
     container_id = bench.runtime.create(bench.plan(network="nosuch-net"))
     with pytest.raises(StartRefused, match="This host's Docker has no network nosuch-net, which") as refusal:
         bench.runtime.start(container_id)
-    assert refusal.value.reason.code is Code.CREATE_REFUSED
+    assert refusal.value.reason.code is Code.NODE_LACKS
     assert "docker network create nosuch-net" in refusal.value.reason.sentence
 
 
@@ -194,13 +194,26 @@ def test_the_networks_there_are_stand_in_the_refusal(docker_bench: Bench, networ
         ({"gpus": 1}, "has no driver for the GPUs that .* asks for"),
         ({"gpus": ["0"]}, "has no driver for the GPUs that .* asks for"),
         ({"sysctls": {"net.nosuch": 1}}, "has no sysctl net.nosuch, which .* asks for; leave it out"),
-        ({"devices": [{"host": "/dev/nosuch"}]}, "/dev/nosuch.*change the spec"),
+        ({"devices": [{"host": "/dev/nosuch"}]}, "There is no device /dev/nosuch on this host, which .*constraint"),
+    ],
+)
+def test_what_a_host_lacks_is_refused_at_the_start(docker_bench: Bench, fields: dict[str, Any], said: str) -> None:
+    """NODE_LACKS, since another host may have it, with the thing that is missing."""
+    container_id = docker_bench.runtime.create(docker_bench.plan(**options(**fields)))
+    with pytest.raises(StartRefused, match=said) as refusal:
+        docker_bench.runtime.start(container_id)
+    assert refusal.value.reason.code is Code.NODE_LACKS
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
         ({"user": "nosuch"}, "unable to find user nosuch.*change the spec"),
         ({"log": {"options": {"max-size": "10x"}}}, "invalid size.*10x.*change the spec"),
     ],
 )
-def test_what_a_host_cannot_do_is_refused_at_the_start(docker_bench: Bench, fields: dict[str, Any], said: str) -> None:
-    """CREATE_REFUSED, never another code, with the thing that is missing."""
+def test_what_no_host_can_do_is_refused_at_the_start(docker_bench: Bench, fields: dict[str, Any], said: str) -> None:
+    """CREATE_REFUSED, never another code, with what to change."""
     container_id = docker_bench.runtime.create(docker_bench.plan(**options(**fields)))
     with pytest.raises(StartRefused, match=said) as refusal:
         docker_bench.runtime.start(container_id)

@@ -86,11 +86,11 @@ def test_an_address_the_host_lacks_is_named(docker_bench: Bench) -> None:
 
 
 def test_a_missing_host_path_is_refused_and_not_made(docker_bench: Bench, tmp_path: Path) -> None:
-    """A bind of a path that is not there is CREATE_REFUSED naming it, and the path is not created."""
+    """A bind of a path that is not there is NODE_LACKS naming it, and the path is not created."""
     missing = tmp_path / "missing"
-    with pytest.raises(PlanRefused, match=str(missing)) as refusal:
+    with pytest.raises(PlanRefused, match=f"There is no {missing} on this host, which") as refusal:
         docker_bench.runtime.create(docker_bench.plan(volumes=(VolumeSpec("/data", host=str(missing)),)))
-    assert refusal.value.reason.code is Code.CREATE_REFUSED
+    assert refusal.value.reason.code is Code.NODE_LACKS
     assert not missing.exists()
 
 

@@ -111,6 +111,16 @@ def test_a_refusal_frees_the_seat_and_avoids_the_node() -> None:
     assert (news.target, news.spends, news.release, news.avoid_ms) == (State.PENDING, False, True, 600_000)
 
 
+def test_what_a_node_lacks_sends_the_task_to_the_next_at_once() -> None:
+    """No pause and no back-off while nodes are tried for the first time; from the second look at one on there are."""
+    reason = Reason(Code.NODE_LACKS, "This host's Docker has no network backend.")
+    tired = replace(TASK, delays=3)
+    first, second = (judgement.refused(replace(tired, avoid=seen), reason, DICE) for seen in ({}, {"node-1": 1}))
+    assert (first.delay_ms, first.delays, first.avoid_ms) == (0, 3, 600_000)
+    assert first.reason == Reason(Code.NODE_LACKS, "node-1's Docker has no network backend.")
+    assert (second.delay_ms >= 4000, second.delays) == (True, 4)
+
+
 def test_a_drain_leaves_the_node_and_a_restart_keeps_the_seat() -> None:
     """A restarted task keeps its seat; a drained one gives it up."""
     again = judgement.renewed(replace(TASK, restart=2), End("c", 0))

@@ -94,6 +94,9 @@ def test_an_image_that_needs_a_login_is_no_matter_of_its_name() -> None:
     assert "ormen registry login docker.io, then ormen retry web." in run.not_up(locked, ATTEMPTS, eyes(80))
 
 
+LACKING = {**NO_IMAGE, "placement": {"fitted": 3}, "reason": {"code": "NODE_LACKS", "sentence": "No network there."}}
+
+
 @pytest.mark.parametrize(
     ("record", "verdict"),
     [
@@ -106,6 +109,9 @@ def test_an_image_that_needs_a_login_is_no_matter_of_its_name() -> None:
         (EXITED, Verdict.FAILED),
         ({**EXITED, "restarts": 2}, Verdict.WAITING),
         (NO_IMAGE, Verdict.FAILED),
+        ({**LACKING, "attempt": 2}, Verdict.WAITING),
+        ({**LACKING, "attempt": 3}, Verdict.FAILED),
+        ({**LACKING, "attempt": 1, "placement": {"fitted": 1}}, Verdict.FAILED),
         ({**WEB, "state": "completed"}, Verdict.DONE),
         ({**WEB, "state": "completed", "reason": {"code": "STOPPED", "sentence": ""}}, Verdict.STOPPED),
         ({**WEB, "state": "failed"}, Verdict.FAILED),
