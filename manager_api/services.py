@@ -13,6 +13,7 @@ from flask import current_app
 from manager_api.feed import Feed
 from manager_api.known_tokens import KnownTokens
 from manager_api.metrics import Metrics
+from manager_api.readers import Readers
 from ormen.errors import Busy
 from ormen.settings import Settings
 from ormen.store.logins import LoginStore
@@ -73,6 +74,7 @@ class Services:
         self.closing = threading.Event()
         self.long = LongAnswers(LONG_ANSWERS)
         self.feed = Feed(lambda: self.deck.store)
+        self.readers = Readers(lambda: self.deck.store)
         self.metrics = Metrics(self)
         self.tokens = KnownTokens(lambda: self.token_store)
         self.guarded = False

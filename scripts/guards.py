@@ -166,4 +166,5 @@ GUARDS = (
     Guard("login: what a registry refuses is not kept", "manager_api/logins.py", 'if said["code"] == Code.PULL_AUTH.value:', "if False:", ("tests/integration/test_api_registries.py",)),
     Guard("login: sealed before it is kept", "ormen/sealing.py", "if not self._keys:\n            return _PLAIN + text", "if True:\n            return _PLAIN + text", ("tests/unit/test_sealing.py", "tests/integration/test_api_registries.py")),
     Guard("login: no pull without a sealed one", "worker_agent/pulls.py", "refusal = login_sealed(registry_of(image), str(fault))", "runtime.pull(image)", ("tests/unit/test_agent_logins.py",)),
+    Guard("request: not once nobody waits", "ormen/store/replies.py", "return bool(read and first)", "return bool(first)", ("tests/unit/test_agent_logs.py",)),
 )  # fmt: skip

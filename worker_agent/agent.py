@@ -147,7 +147,6 @@ class Agent:
         self.pulse.step(now)
         self.sync.step(now)
         self.probing.step(now)
-        self.requests.step(now)
 
     def fault(self) -> str | None:
         """Return what is wrong with the agent just now, in a sentence; None while it is well."""

@@ -88,7 +88,6 @@ class Crew:
     def _sync(self) -> float:
         now = time.monotonic()
         self._agent.sync.step(now)
-        self._agent.requests.step(now)
         self._agent.watcher.tick()
         return now + LIST_EVERY_S
 

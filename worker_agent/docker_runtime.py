@@ -46,8 +46,8 @@ STALL_S = 120.0
 """A pull without any progress for so long is given up; a pull with progress may take for ever."""
 LOGIN_S = 12.0
 """A registry that is asked about a login, and whoever asked, wait no longer."""
-CONNECTIONS = 64
-"""Kept open: the agent's lanes have 52 threads, and heartbeat, sync and watcher their own."""
+CONNECTIONS = 96
+"""Kept open: the agent's lanes have 87 threads, and heartbeat, sync and watcher their own."""
 WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
 
 

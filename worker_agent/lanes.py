@@ -27,7 +27,7 @@ STREAM = "stream"
 INBOX = "inbox"
 TIDY = "tidy"
 
-WIDTHS: Mapping[str, int] = {START: 4, STOP: 8, PROBE: 8, STREAM: 32, INBOX: 1, TIDY: 2}
+WIDTHS: Mapping[str, int] = {START: 4, STOP: 8, PROBE: 8, STREAM: 64, INBOX: 1, TIDY: 2}
 """Threads of each lane at most. Docker is CPU-bound: more starts at once only add to the wait of each."""
 
 Work = Callable[[], object]

@@ -5,18 +5,18 @@ Other kinds are answered in one piece, JSON, by whoever the agent names for them
 
 from __future__ import annotations
 
-import codecs
 import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from threading import Lock
+from threading import Condition
 from typing import Any
 
-from ormen.errors import StoreUnavailable
+from ormen.errors import Busy, StoreUnavailable
 from ormen.store.agent import Request
-from worker_agent.lanes import STREAM, Lanes
-from worker_agent.runtime import RuntimeFault, Stream
+from worker_agent.lanes import STREAM, WIDTHS, Lanes
+from worker_agent.passing import Passing
+from worker_agent.runtime import RuntimeFault
 from worker_agent.station import Station
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 AnswerRequest = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """What answers a request of one kind from its options."""
 
-CHECK_EVERY_S = 5.0
-"""How often a log that says nothing is checked for a reader."""
+LOGS = WIDTHS[STREAM] - 16
+"""Logs passed on at once; the rest of the lane stays free for requests of other kinds."""
+
+CLOSING_S = 1.0
+"""How long an agent that ends waits until the readers of its logs have been told."""
 
 
 class Requests:
@@ -35,19 +38,24 @@ class Requests:
         self._station = station
         self._lanes = lanes
         self._answers = answers or {}
-        self._open: dict[str, Stream[bytes]] = {}
-        self._lock = Lock()
-        self._checked_at = 0.0
+        self._open: dict[str, Passing | None] = {}
+        self._changed = Condition()
+        self._closed = False
 
     def take(self, request: Request) -> None:
-        """Have a request answered."""
-        self._lanes.submit(STREAM, f"request {request.id}", partial(self.serve, request))
+        """Have a request answered; refuse a log beyond those that can be passed on at once, without a wait."""
+        if request.kind != "logs":
+            self._lanes.submit(STREAM, f"request {request.id}", partial(self.serve, request))
+        elif self._enter(request):
+            self._lanes.submit(STREAM, f"request {request.id}", partial(self._serve_log, request))
+        else:
+            self._say_busy(request)
 
     def serve(self, request: Request) -> str:
         """Answer a request, once however often it was rung."""
         try:
             if not self._station.store.claim(request.id):
-                return "claimed already"
+                return "claimed already, or nobody waits"
             if request.kind in self._answers:
                 return self._answer(request, self._answers[request.kind])
             if request.kind != "logs":
@@ -57,28 +65,42 @@ class Requests:
             log.warning("request %s ended: %s", request.id, fault)
             return "store away"
 
-    def step(self, now: float) -> None:
-        """End the streams whose readers have gone while the log was silent."""
-        if now - self._checked_at < CHECK_EVERY_S:
-            return
-        self._checked_at = now
-        with self._lock:
-            under_way = dict(self._open)
-        for request_id, stream in under_way.items():
-            try:
-                read = self._station.store.answer(request_id, "data", "")
-            except StoreUnavailable:
-                # The stream itself meets the same fault at its next piece.
-                continue
-            if not read:
-                stream.close()
-
     def close(self) -> None:
-        """End every stream."""
-        with self._lock:
+        """End every stream, each with a word to its reader."""
+        with self._changed:
+            self._closed = True
             under_way = list(self._open.values())
-        for stream in under_way:
-            stream.close()
+        for passing in under_way:
+            if passing is not None:
+                passing.close(f"the agent of {self._station.node} ends; the container runs on")
+        with self._changed:
+            self._changed.wait_for(lambda: not any(self._open.values()), CLOSING_S)
+
+    def _enter(self, request: Request) -> bool:
+        with self._changed:
+            if request.id not in self._open and len(self._open) >= LOGS:
+                return False
+            self._open.setdefault(request.id, None)
+            return True
+
+    def _leave(self, request: Request) -> None:
+        with self._changed:
+            self._open.pop(request.id, None)
+            self._changed.notify_all()
+
+    def _serve_log(self, request: Request) -> str:
+        try:
+            return self.serve(request)
+        finally:
+            self._leave(request)
+
+    def _say_busy(self, request: Request) -> None:
+        sentence = f"{self._station.node} already passes {LOGS} logs on"
+        try:
+            if self._station.store.claim(request.id):
+                self._refuse(request, sentence, code=Busy.code)
+        except StoreUnavailable as fault:
+            log.info("%s; who asked for one more was not told: %s", sentence, fault)
 
     def _answer(self, request: Request, answer: AnswerRequest) -> str:
         try:
@@ -102,27 +124,17 @@ class Requests:
                 follow=bool(request.options.get("follow")),
                 timestamps=bool(request.options.get("timestamps")),
             )
-            return self._pass_on(request, stream)
         except RuntimeFault as fault:
             return self._refuse(request, fault.reason.sentence)
+        passing = Passing(self._station.store, request, stream)
+        with self._changed:
+            self._open[request.id] = passing
+            if self._closed:
+                passing.close(f"the agent of {self._station.node} ends; the container runs on")
+        return passing.run()
 
-    def _pass_on(self, request: Request, stream: Stream[bytes]) -> str:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        with self._lock:
-            self._open[request.id] = stream
-        try:
-            for piece in stream:
-                if not self._station.store.answer(request.id, "data", decoder.decode(piece)):
-                    return "reader gone"
-        finally:
-            with self._lock:
-                self._open.pop(request.id, None)
-            stream.close()
-        self._station.store.answer(request.id, "end", decoder.decode(b"", final=True))
-        return "sent"
-
-    def _refuse(self, request: Request, sentence: str) -> str:
-        self._station.store.answer(request.id, "error", sentence)
+    def _refuse(self, request: Request, sentence: str, *, code: str = "") -> str:
+        self._station.store.answer(request.id, "error", sentence, code=code)
         return sentence
 
 

@@ -12,22 +12,17 @@ from ormen.settings import Settings
 from ormen.store.fleet import interval_ms
 from ormen.store.news import Answer, Heartbeat, Joined, NodeCard, Outcome, Remark, Report, Request, Taken
 from ormen.store.records import flat, pack_ports, task_of
-from ormen.store.redis import RedisStore, answering
+from ormen.store.redis import answering
+from ormen.store.replies import Answerer
 from ormen.task import State, Task, sources
 
 __all__ = ["AgentStore", "Answer", "Heartbeat", "Joined", "NodeCard", "Outcome", "Remark", "Report", "Request", "Taken"]
 
-REPLY_TTL_S = 60
-"""How long an answer waits to be read after its last part."""
-
 AWAITED_MS = 30_000
 """How long an agent that was ended in order may take to be back: longer than an upgrade on a busy host."""
 
-REPLY_PARTS = 10_000
-"""How many parts of an answer Redis keeps for a slow reader."""
 
-
-class AgentStore(RedisStore):
+class AgentStore(Answerer):
     """The verbs of one agent. `on_room` is called with no lock held when somebody waits for what a verb has freed.
 
     It is given the ids of tasks that are to be placed, each once its pause is over; none: whoever waits for room.
@@ -243,26 +238,6 @@ class AgentStore(RedisStore):
     def pause(self, node: str, instance: str) -> None:
         """End on purpose while the containers run on: whoever is this node next has `AWAITED_MS` before it is lost."""
         self.run("leave", node=node, instance=instance, wait=str(AWAITED_MS))
-
-    @answering
-    def claim(self, request: str) -> bool:
-        """Return true to the first caller only, so that a request whose ring is doubled is done once."""
-        key = self.keys.request(request)
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.hsetnx(key, "claimed", "1")
-            # The request may have run out since it was taken: the mark must not outlive it.
-            pipe.expire(key, REPLY_TTL_S)
-            return bool(pipe.execute()[0])
-
-    @answering
-    def answer(self, request: str, kind: str, data: str) -> bool:
-        """Add a part (``data``, ``end`` or ``error``) to an answer; False when nobody reads it any more."""
-        key = self.keys.reply(request)
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.exists(self.keys.reader(request))
-            pipe.xadd(key, {"kind": kind, "data": data}, maxlen=REPLY_PARTS, approximate=True)
-            pipe.expire(key, REPLY_TTL_S)
-            return bool(pipe.execute()[0])
 
 
 def _fields(news: Report) -> dict[str, str]:

@@ -44,7 +44,8 @@ allowed                      string       the nodes that may join, as JSON      
 lease:<loop>                 string       who runs a full scan just now             seconds (TTL)
 refused:<list>               string       a list whose check has found a conflict   a second (TTL)
 request:<id>                 hash         something asked of an agent (logs)        60 s (TTL)
-reply:<id>                   stream       the agent's answer                        60 s after its last part (TTL)
+reply:<id>                   stream       the agent's answer, of a log 16 unread    60 s after its last part (TTL)
+                                          parts at most
 reader:<id>                  string       somebody still reads the answer           10 s (TTL)
 ===========================  ===========  ========================================  ==============================
 """

@@ -15,18 +15,13 @@ from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
 from ormen.store.records import pack_need, pack_ports
 from ormen.store.redis import answering, decoded
+from ormen.store.replies import Asker
 from ormen.store.scripts import BATCH
 from ormen.store.tasks import TaskReader
 from ormen.task import Port, State, Task
 
 FIRST_LOOK_MS = 5000
 """A new task is placed by the request that creates it; the loops look at it this much later, should that die."""
-
-REPLY_TTL_S = 60
-"""How long a request waits to be claimed, and an answer to be read."""
-
-READER_TTL_S = 10
-"""How long an agent goes on answering a reader that shows no sign of life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +82,6 @@ class Changed:
     due: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A part of an agent's answer: `kind` is ``data``, ``end`` or ``error``."""
-
-    id: str
-    kind: str
-    data: str
-
-
 def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
     return [
         {
@@ -112,7 +98,7 @@ def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
     ]
 
 
-class ManagerStore(TaskReader, LossStore, Keeper):
+class ManagerStore(TaskReader, LossStore, Keeper, Asker):
     """The verbs of the API and of the loops that place."""
 
     @answering
@@ -272,34 +258,3 @@ class ManagerStore(TaskReader, LossStore, Keeper):
             self.client.delete(self.keys.allowed)
         else:
             self.client.set(self.keys.allowed, json.dumps(list(names)))
-
-    def ask(self, task: Task, kind: str, options: Mapping[str, Any]) -> str:
-        """Ask the agent of a task's node something; return the request's id. The caller rings the node."""
-        return self.ask_node(task.node or "", kind, options, task=task.id)
-
-    @answering
-    def ask_node(self, node: str, kind: str, options: Mapping[str, Any], *, task: str = "") -> str:
-        """Ask a node's agent something, perhaps of a task; return the request's id. The caller rings the node."""
-        request = uuid.uuid4().hex
-        with self.client.pipeline(transaction=True) as pipe:
-            key = self.keys.request(request)
-            pipe.hset(key, mapping={"kind": kind, "task": task, "options": json.dumps(dict(options))})
-            pipe.expire(key, REPLY_TTL_S)
-            pipe.set(self.keys.reader(request), "1", ex=READER_TTL_S)
-            pipe.rpush(self.keys.inbox(node), f"?{request}")
-            pipe.hsetnx(self.keys.node(node), "inbox_since", self.now_ms())
-            pipe.execute()
-        return request
-
-    @answering
-    def replies(self, request: str, *, after: str = "0", block_ms: int = 1000) -> list[Reply]:
-        """Return the parts of an answer after `after`, waiting for the first; says that somebody still reads."""
-        self.client.set(self.keys.reader(request), "1", ex=READER_TTL_S)
-        reply: Any = self.client.xread({self.keys.reply(request): after}, count=500, block=block_ms)
-        rows = reply[0][1] if reply else []
-        return [Reply(row_id, fields["kind"], fields["data"]) for row_id, fields in rows]
-
-    @answering
-    def hang_up(self, request: str) -> None:
-        """Say that nobody reads the answer any more."""
-        self.client.delete(self.keys.reader(request))

@@ -17,7 +17,7 @@ from ormen.local import tether
 from ormen.local.redis import RunningRedis
 from ormen.reasons import Code
 from ormen.settings import Settings
-from ormen.store.manager import Reply
+from ormen.store.replies import Reply
 from ormen.task import Health, State, Task
 from tests.integration.nodes import Harbour
 from tests.waiting import wait_until

@@ -155,6 +155,22 @@ def test_a_reader_that_takes_nothing_gives_its_place_back(at_port: Settings, sto
     assert "a reader took nothing for 1s" in deck.end()
 
 
+def test_a_reader_that_leaves_a_silent_log_is_noticed(served: Deck, sailor: Sailor) -> None:
+    """Nothing need be printed for it: the place is given back and the node told within seconds."""
+    Client(f"127.0.0.1:{served.port}").run("nginx", name="web")
+    task = sailor.take()[0]
+    sailor.start(task.id)
+    connection = served.connect()
+    connection.request("GET", "/v1/tasks/web/logs?follow=1")
+    asked: list[str] = []
+    wait_until(lambda: asked.extend(each.id for each in sailor.requests()) or asked)
+    sailor.store.answer(asked[0], "data", "")
+    assert connection.getresponse().status == 200
+    connection.close()
+    wait_until(lambda: sailor.store.unread(asked[0]) is None, timeout_s=5)
+    wait_until(lambda: served.figure("ormen_long_answers") == 0)
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_too_large_gets_its_answer(served: Deck, chunked: bool) -> None:
     """The client of a body over 8 MiB reads 413, not a broken connection, also without a Content-Length."""

@@ -1,0 +1,130 @@
+"""The pieces that a node sends for one request, as they come."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Iterator
+
+from manager_api.services import Services
+from ormen.errors import Busy, OrmenError, StoreUnavailable
+
+log = logging.getLogger("ormen.api")
+
+FIRST_ANSWER_S = 10.0
+"""How long the node has for its first word; agents look at their requests at least once a second."""
+
+SILENT_S = 20.0
+"""How long a node may be silent afterwards: an agent gives a sign every three seconds, also of a log that is silent."""
+
+BLOCK_MS = 1000
+"""How long one read of the replies waits; after each it is looked whether the reader is still there."""
+
+
+class NodeSilent(OrmenError):
+    """The node did not answer a request in time."""
+
+    code = "NODE_SILENT"
+    title = "The node does not answer"
+    http_status = 504
+    retryable = True
+
+
+class LogRefused(OrmenError):
+    """The node answered that it cannot give the log."""
+
+    code = "LOG_REFUSED"
+    title = "The node cannot give the log"
+    http_status = 502
+
+
+class DeckEnds(OrmenError):
+    """This process of the deck is asked to stop."""
+
+    code = "DECK_ENDS"
+    title = "The deck stops"
+    http_status = 503
+    retryable = True
+
+
+class Replies:
+    """One answer of a node, read as fast as whoever asked takes it. It is read until `hang_up`."""
+
+    def __init__(self, mine: Services, request_id: str, *, node: str, line: socket.socket | None = None) -> None:
+        """`line` is the connection of whoever asked, to see that it has gone also while the node is silent."""
+        self._store = mine.deck.store
+        self._readers = mine.readers
+        self._closing = mine.closing
+        self._id = request_id
+        self._node = node
+        self._line = line
+        self._after = "0"
+        self._ended = False
+        self._readers.add(request_id)
+
+    def first(self) -> list[str]:
+        """Return the first pieces; raise NodeSilent, Busy or LogRefused if there will be none."""
+        deadline = time.monotonic() + FIRST_ANSWER_S
+        while time.monotonic() < deadline and not self._closing.is_set():
+            pieces = self._read()
+            if pieces or self._ended:
+                return pieces
+        raise self._silent(FIRST_ANSWER_S)
+
+    def pieces(self, first: list[str]) -> Iterator[str]:
+        """Yield what comes until its end or until whoever asked has gone; raise what ends it early."""
+        # A node shows with an empty piece that it is there; as the first one it lets the answer's head go out.
+        yield "".join(first)
+        heard_at = time.monotonic()
+        while not self._ended:
+            if self._closing.is_set():
+                raise DeckEnds("this deck stops", hint="ask again: another deck, or this one when it is back")
+            found = self._read()
+            yield from filter(None, found)
+            if found:
+                heard_at = time.monotonic()
+            elif _gone(self._line):
+                return
+            elif time.monotonic() - heard_at > SILENT_S:
+                raise self._silent(SILENT_S)
+
+    def hang_up(self) -> None:
+        """Tell the node that nobody reads any more; without it the node finds out by itself, a little later."""
+        self._readers.discard(self._id)
+        try:
+            self._store.hang_up(self._id)
+        except StoreUnavailable as error:
+            log.info("a reader's end was not told: %s", error)
+
+    def _read(self) -> list[str]:
+        pieces: list[str] = []
+        for each in self._store.read_on(self._id, after=self._after, block_ms=BLOCK_MS):
+            if each.kind == "error" and pieces:
+                break  # read again, alone, once the pieces before it have been handed out
+            self._after = each.id
+            self._ended = each.kind != "data"
+            if each.kind == "error":
+                raise _refusal(each.data, each.code)
+            pieces.append(each.data)
+        return pieces
+
+    def _silent(self, for_s: float) -> NodeSilent:
+        hint = f"GET /v1/nodes/{self._node} shows its state"
+        return NodeSilent(f"{self._node} has not answered within {for_s:g}s", hint=hint)
+
+
+def _refusal(sentence: str, code: str) -> OrmenError:
+    if code == Busy.code:
+        return Busy(sentence, hint="ask again in a few seconds, or without follow")
+    return LogRefused(sentence)
+
+
+def _gone(line: socket.socket | None) -> bool:
+    """Return whether the other side of a connection has closed it."""
+    try:
+        return line is not None and line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -1,0 +1,149 @@
+"""What decks ask of agents, and the answers: parts in a stream that goes when nobody reads it.
+
+Either side may go away at any moment. A reader shows by a key of its own that it is there, and an agent whose reader
+is gone ends its work. A reader that is slow leaves parts unread; an agent that heeds their number slows with it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ormen.store.redis import RedisStore, answering
+from ormen.task import Task
+
+REPLY_TTL_S = 60
+"""How long a request waits to be claimed, and an answer to be read after its last part."""
+
+READER_TTL_S = 10
+"""How long an agent goes on answering a reader that shows no sign of life."""
+
+REPLY_PARTS = 10_000
+"""How many parts of an answer Redis keeps for a reader that forgets none of what it has read."""
+
+AT_ONCE = 16
+"""How many parts are read at once where those that were read are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A part of an agent's answer: `kind` is ``data``, ``end`` or ``error``; an error may have a stable `code`."""
+
+    id: str
+    kind: str
+    data: str
+    code: str = ""
+
+
+class Asker(RedisStore):
+    """The deck's side."""
+
+    def ask(self, task: Task, kind: str, options: Mapping[str, Any]) -> str:
+        """Ask the agent of a task's node something; return the request's id. The caller rings the node."""
+        return self.ask_node(task.node or "", kind, options, task=task.id)
+
+    @answering
+    def ask_node(self, node: str, kind: str, options: Mapping[str, Any], *, task: str = "") -> str:
+        """Ask a node's agent something, perhaps of a task; return the request's id. The caller rings the node."""
+        request = uuid.uuid4().hex
+        with self.client.pipeline(transaction=True) as pipe:
+            key = self.keys.request(request)
+            pipe.hset(key, mapping={"kind": kind, "task": task, "options": json.dumps(dict(options))})
+            pipe.expire(key, REPLY_TTL_S)
+            pipe.set(self.keys.reader(request), "1", ex=READER_TTL_S)
+            pipe.rpush(self.keys.inbox(node), f"?{request}")
+            pipe.hsetnx(self.keys.node(node), "inbox_since", self.now_ms())
+            pipe.execute()
+        return request
+
+    @answering
+    def replies(self, request: str, *, after: str = "0", block_ms: int = 1000) -> list[Reply]:
+        """Return the parts of an answer after `after`, waiting for the first; says that somebody still reads."""
+        self.client.set(self.keys.reader(request), "1", ex=READER_TTL_S)
+        return _replies(self.client.xread({self.keys.reply(request): after}, count=500, block=block_ms))
+
+    @answering
+    def read_on(self, request: str, *, after: str, block_ms: int = 1000) -> list[Reply]:
+        """Return a few parts after `after`, waiting for the first, and forget those before: there is room for more.
+
+        It is no sign that somebody reads: `still_reading` is.
+        """
+        key = self.keys.reply(request)
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.xtrim(key, minid=_next(after), approximate=False)
+            pipe.xread({key: after}, count=AT_ONCE, block=block_ms)
+            return _replies(pipe.execute()[1])
+
+    @answering
+    def still_reading(self, requests: Iterable[str]) -> None:
+        """Say that somebody still reads the answers to these requests."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for request in requests:
+                pipe.set(self.keys.reader(request), "1", ex=READER_TTL_S)
+            pipe.execute()
+
+    @answering
+    def hang_up(self, request: str) -> None:
+        """Say that nobody reads the answer any more."""
+        self.client.delete(self.keys.reader(request), self.keys.reply(request))
+
+
+class Answerer(RedisStore):
+    """The agent's side."""
+
+    @answering
+    def claim(self, request: str) -> bool:
+        """Return true to the first caller only, and only while somebody waits for the answer.
+
+        So a request whose ring is doubled is done once, and one that waited too long not at all.
+        """
+        key = self.keys.request(request)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.exists(self.keys.reader(request))
+            pipe.hsetnx(key, "claimed", "1")
+            # The request may have run out since it was taken: the mark must not outlive it.
+            pipe.expire(key, REPLY_TTL_S)
+            read, first, _ = pipe.execute()
+        return bool(read and first)
+
+    def answer(self, request: str, kind: str, data: str, *, code: str = "") -> bool:
+        """Add a part (``data``, ``end`` or ``error``) to an answer; False when nobody reads it any more."""
+        return self.pass_on(request, data, kind=kind, code=code) is not None
+
+    @answering
+    def pass_on(self, request: str, data: str, *, kind: str = "data", code: str = "") -> int | None:
+        """Add a part to an answer and return how many are unread, this one among them; None when nobody reads."""
+        key = self.keys.reply(request)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.exists(self.keys.reader(request))
+            part = {"kind": kind, "data": data, **({"code": code} if code else {})}
+            pipe.xadd(key, part, maxlen=REPLY_PARTS, approximate=True)
+            pipe.expire(key, REPLY_TTL_S)
+            pipe.xlen(key)
+            read, _, _, unread = pipe.execute()
+        return int(unread) if read else None
+
+    @answering
+    def unread(self, request: str) -> int | None:
+        """Return how many parts of an answer are unread, None when nobody reads; the answer is kept meanwhile."""
+        key = self.keys.reply(request)
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.exists(self.keys.reader(request))
+            pipe.expire(key, REPLY_TTL_S)
+            pipe.xlen(key)
+            read, _, unread = pipe.execute()
+        return int(unread) if read else None
+
+
+def _replies(answer: Any) -> list[Reply]:
+    rows = answer[0][1] if answer else []
+    return [Reply(row_id, fields["kind"], fields["data"], fields.get("code", "")) for row_id, fields in rows]
+
+
+def _next(entry: str) -> str:
+    """Return the smallest id that is later than a stream's entry."""
+    ms, _, number = entry.partition("-")
+    return f"{ms}-{int(number or 0) + 1}"
