@@ -73,6 +73,7 @@ class TaskDocument(ma.Schema):
         },
     )
     next_try_at = moment("when a waiting task is looked at again")
+    deadline_at = moment("when it fails unless it runs by then; once it runs, when it is ended")
     created_at = moment("when it was accepted", null=False)
     started_at = moment("when the container of the latest attempt started")
     ended_at = moment("when the latest attempt ended")

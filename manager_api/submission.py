@@ -77,6 +77,7 @@ def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> None:
                 item.digest,
                 container_name(cluster, item),
                 item.spec.resources,
+                _milliseconds(item.spec.deadline.wait_s),
             )
             for item in named
         ]
@@ -87,6 +88,10 @@ def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> None:
                 raise
         else:
             return
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _longer_name(item: Item, digits: int) -> Item:

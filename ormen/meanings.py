@@ -152,6 +152,14 @@ _ENDS = {
         "The command of the health check failed too often in a row.",
         "run it by hand in the container, or give the check more time",
     ),
+    Code.DEADLINE_WAIT: Meaning(
+        "The task did not run within the time that its spec lets it wait.",
+        "cure what its sentence says it waited for, then try again: ormen retry TASK",
+    ),
+    Code.DEADLINE_RUN: Meaning(
+        "The task ran as long as its spec lets one attempt run, and was ended.",
+        "see what it was at: ormen logs TASK; or give it longer with --deadline-run",
+    ),
     Code.RESTARTED: Meaning(
         "A restart was asked for, so the task starts once more.",
         "nothing is to be done; who asked stands in ormen events TASK",

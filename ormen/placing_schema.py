@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from marshmallow import fields
+
 from ormen import fields as read
 from ormen.errors import Fault
 from ormen.scheduler import constraints as grammar
-from ormen.strict import Leaf
+from ormen.strict import DURATION, Leaf, Strict
 
 _WHOLE = {"type": "integer"}
 
@@ -28,7 +30,33 @@ def constraint(value: object) -> str:
     return word
 
 
-PLACING_FIELDS = {
+YEAR_S = 365 * 86400.0
+
+
+class DeadlineSchema(Strict):
+    """How long it may wait, and run; then it fails, whatever its restart policy."""
+
+    wait = Leaf(
+        read.duration(1, YEAR_S, "1s to 8760h"),
+        DURATION
+        | {
+            "description": "Longest wait to run, from being accepted or from the end of a run.",
+            "example": "10m",
+        },
+    )
+    run = Leaf(
+        read.duration(1, YEAR_S, "1s to 8760h"),
+        DURATION | {"description": "Longest run of each attempt, from its container's start.", "example": "1h"},
+    )
+
+    def conflicts(self, found: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[Fault]:
+        """Yield a fault for a deadline that says nothing."""
+        if not sent:
+            yield Fault((), "REQUIRED", "one of wait, run is needed", hint="leave deadline out for none")
+
+
+PLACING_FIELDS: dict[str, Any] = {
+    "deadline": fields.Nested(DeadlineSchema, allow_none=True),
     "retry_on": Leaf(
         read.each(read.whole(1, 255, "an exit code"), most=64),
         {"type": "array", "items": _WHOLE | {"minimum": 1, "maximum": 255}, "minItems": 1, "maxItems": 64,

@@ -13,6 +13,7 @@ from ormen.errors import InvalidSpec
 from ormen.node import Resources
 from ormen.spec import (
     ROTATED,
+    DeadlineSpec,
     DeviceSpec,
     HealthSpec,
     LogSpec,
@@ -87,6 +88,7 @@ def _spec(found: Mapping[str, Any]) -> Spec:
             for item in found.get("devices") or ()
         ),
         log=_log(found["log"]) if "log" in found else None,
+        deadline=DeadlineSpec(**{f"{key}_s": value for key, value in found.get("deadline", {}).items()}),
         **{key: found[key] for key in AS_SENT if key in found},
     )
 

@@ -112,6 +112,14 @@ class RestartPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadlineSpec:
+    """The longest a task may wait to run, and the longest that each of its attempts may run; None: for ever."""
+
+    wait_s: float | None = None
+    run_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """All that one task asks for.
 
@@ -163,6 +171,7 @@ class Spec:
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     dns: tuple[str, ...] = ()
     log: LogSpec | None = None
+    deadline: DeadlineSpec = DeadlineSpec()
 
     @property
     def on_host_network(self) -> bool:

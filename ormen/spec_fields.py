@@ -50,6 +50,13 @@ class Mount(TypedDict, total=False):
     read_only: bool | None
 
 
+class Deadline(TypedDict, total=False):
+    """How long a task may wait to run, and each of its attempts may run."""
+
+    wait: Duration | None
+    run: Duration | None
+
+
 class SpecFields(TypedDict, total=False):
     """Every field of a spec but `image`, `ports` and `count`."""
 
@@ -72,6 +79,7 @@ class SpecFields(TypedDict, total=False):
     stop_grace: Duration | None
     strategy: Literal["epvm", "spread", "binpack", "greedy", "roundrobin"] | None
     retry_on: Sequence[int] | None
+    deadline: Deadline | None
     workdir: str | None
     user: str | None
     hostname: str | None

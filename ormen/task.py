@@ -12,6 +12,7 @@ from typing import Any
 
 from ormen.clock import rfc3339
 from ormen.reasons import Code, Reason
+from ormen.units import parse_duration
 
 
 class State(StrEnum):
@@ -123,7 +124,8 @@ class Task:
     `restart` is the attempt that is to be ended and followed by another, `restart_code` why. `could_fit` says of a
     task that waits for room whether any known node could ever hold it: ``later`` or ``never``. `avoid` maps a node
     to the time until which another is preferred. `node` of a pending task is the one of its last attempt.
-    `paused_ms` is when the container was seen paused by somebody. `revision` grows with every write.
+    `until_ms` is when a task fails that does not run by then. `paused_ms` is when the container was seen paused by
+    somebody. `revision` grows with every write.
     """
 
     id: str
@@ -146,6 +148,7 @@ class Task:
     ended_ms: int | None = None
     healthy_ms: int | None = None
     paused_ms: int | None = None
+    until_ms: int | None = None
     ports: tuple[Port, ...] = ()
     address: str | None = None
     placement: Mapping[str, Any] | None = None
@@ -162,6 +165,16 @@ class Task:
     def fence(self) -> tuple[str | None, int]:
         """Return (node, attempt): whoever carries another pair is refused."""
         return self.node, self.attempt
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Return when it fails unless it runs by then or, once it runs, when it is ended; None: never."""
+        if self.state in (State.PENDING, State.SCHEDULED):
+            return self.until_ms
+        longest = (self.spec.get("deadline") or {}).get("run")
+        if longest is None or self.state is not State.RUNNING or self.started_ms is None:
+            return None
+        return self.started_ms + round(parse_duration(longest) * 1000)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as the API shows it: absent is null, times are RFC 3339 with milliseconds."""
@@ -182,6 +195,7 @@ class Task:
             "paused_at": rfc3339(self.paused_ms),
             "could_fit": self.could_fit,
             "next_try_at": rfc3339(self.next_try_ms),
+            "deadline_at": rfc3339(self.deadline_ms),
             "created_at": rfc3339(self.created_ms),
             "started_at": rfc3339(self.started_ms),
             "ended_at": rfc3339(self.ended_ms),

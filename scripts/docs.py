@@ -229,7 +229,7 @@ def states_page() -> str:
         - `scheduled`: a node has it and starts it; `detail` says how far that is.
         - `running`: its container runs. Whether it is also healthy stands beside the state.
         - `completed`: stopped because somebody asked, or exited with 0 by itself under a policy that lets it end.
-        - `failed`: exited otherwise, and its restart policy has no try left.
+        - `failed`: exited otherwise, and its restart policy has no try left; or its deadline was over.
 
         An exit that somebody else caused (a kill from outside, the engine stopping) is `INTERRUPTED`: a new attempt
         follows under any policy, and no try is spent. Only the codes marked below spend the restart policy.

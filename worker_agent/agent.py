@@ -19,6 +19,7 @@ from ormen.reasons import Reason
 from ormen.store.agent import AgentStore, NodeCard
 from ormen.task import PLACED, Task, Wanted
 from worker_agent.controller import Controller
+from worker_agent.deadlines import Deadlines
 from worker_agent.facts import disk_percent, seed_stats, usage
 from worker_agent.heartbeat import Hooks, Pulse, Vital
 from worker_agent.lanes import INBOX, Lanes, Ticket
@@ -28,6 +29,7 @@ from worker_agent.probing import Probing
 from worker_agent.proof import Proof
 from worker_agent.pruning import Pruner
 from worker_agent.requests import Requests
+from worker_agent.runtime import Container
 from worker_agent.station import Station
 from worker_agent.sync import Sync, unsynced
 from worker_agent.tidying import Keep, Tidier, Tools
@@ -89,7 +91,8 @@ class Agent:
             lanes,
             lambda task, attempt, reason: self.controller.end_unhealthy(task, attempt=attempt, reason=reason),
         )
-        self.controller.on_seen = self.probing.seen
+        self.deadlines = Deadlines(station, lambda task, attempt: self.controller.end_overdue(task, attempt=attempt))
+        self.controller.on_seen = self._seen
         self.sync = Sync(station, lanes, self.controller, probe_ages=self.probing.ages_s)
         tools = Tools(drop=self.controller.drop, disk=lambda: disk_percent(home.root_dir))
         self.tidier = Tidier(station, lanes, home.keep, tools=tools)
@@ -147,6 +150,7 @@ class Agent:
         self.pulse.step(now)
         self.sync.step(now)
         self.probing.step(now)
+        self.deadlines.step(now)
 
     def fault(self) -> str | None:
         """Return what is wrong with the agent just now, in a sentence; None while it is well."""
@@ -186,6 +190,10 @@ class Agent:
         self.requests.close()
         self.lanes.close()
         self._say_goodbye()
+
+    def _seen(self, task: Task, container: Container | None) -> None:
+        self.probing.seen(task, container)
+        self.deadlines.seen(task, container)
 
     def _say_goodbye(self) -> None:
         """Tell the deck that this end is no loss: whoever is this node next is waited for."""

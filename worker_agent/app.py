@@ -97,7 +97,8 @@ class Crew:
         return time.monotonic() + 1.0
 
     def _probe(self) -> float:
-        return self._agent.probing.step(time.monotonic())
+        now = time.monotonic()
+        return min(self._agent.probing.step(now), self._agent.deadlines.step(now))
 
 
 class Process:

@@ -20,6 +20,7 @@ from ormen.reasons import Reason
 from ormen.schema import resolve
 from ormen.store.agent import Remark
 from ormen.task import PLACED, State, Task, Wanted
+from worker_agent.deadlines import ran_s
 from worker_agent.duties import Duty, duty_of, is_done
 from worker_agent.ending import Ender
 from worker_agent.lanes import START, STOP, TIDY, Lanes, Ticket
@@ -82,6 +83,10 @@ class Controller:
     def end_unhealthy(self, task_id: str, *, attempt: int, reason: Reason) -> Ticket:
         """Have the attempt ended because its check failed too often."""
         return self._lanes.submit(STOP, task_id, partial(self._act, task_id, partial(self._unhealthy, attempt, reason)))
+
+    def end_overdue(self, task_id: str, *, attempt: int) -> Ticket:
+        """Have the attempt ended if it has run as long as its spec lets it; else its start is read anew."""
+        return self._lanes.submit(STOP, task_id, partial(self._act, task_id, partial(self._overdue, attempt)))
 
     def take_down(self, task_id: str) -> Ticket:
         """Have the container stopped and removed because the cluster goes down; the task stays wanted."""
@@ -218,12 +223,25 @@ class Controller:
         wished = task.wanted is not Wanted.RUNNING
         return resolve(task.spec).stop_grace_s if wished else None
 
+    def _is_to_run(self, task: Task, attempt: int) -> bool:
+        return task.fence == (self._station.node, attempt) and duty_of(task, self._station.node) is Duty.RUN
+
     def _unhealthy(self, attempt: int, reason: Reason, task: Task) -> Step:
         container = self._station.container_of(task)
-        due = task.fence == (self._station.node, attempt) and duty_of(task, self._station.node) is Duty.RUN
-        if not due or container is None or not container.running:
+        if not self._is_to_run(task, attempt) or container is None or not container.running:
             return self._next(task)
         return self._ender.end_unhealthy(task, container, reason)
+
+    def _overdue(self, attempt: int, task: Task) -> Step:
+        container = self._station.container_of(task)
+        longest_s = resolve(task.spec).deadline.run_s
+        if not self._is_to_run(task, attempt) or longest_s is None:
+            return self._next(task)
+        if container is None or container.id != task.container_id:
+            return self._next(task)
+        if not container.running or ran_s(container, self._station.wall_ms()) < longest_s:
+            return self._next(task)
+        return self._ender.end_overdue(task, container, longest_s)
 
     def _drop(self, ended_ms: int | None, task: Task) -> Step:
         if duty_of(task, self._station.node) is not Duty.REST or task.ended_ms != ended_ms:

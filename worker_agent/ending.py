@@ -9,6 +9,7 @@ from ormen.reasons import Reason
 from ormen.schema import resolve
 from ormen.store.agent import Remark, Report
 from ormen.task import Task
+from ormen.units import format_age
 from worker_agent import judgement
 from worker_agent.judgement import End
 from worker_agent.runtime import Container
@@ -50,9 +51,15 @@ class Ender:
     def end_unhealthy(self, task: Task, container: Container, reason: Reason) -> Step:
         """End the attempt because its check failed too often."""
         spec = resolve(task.spec)
-        end = self._end_of(self._halt(task, container, spec.stop_grace_s, unhealthy=True))
+        end = self._end_of(self._halt(task, container, spec.stop_grace_s, why="as unhealthy"))
         report = judgement.unhealthy(task, spec, end, reason=reason, rng=self._station.rng)
         return self._tell(task, report, reason.code.value)
+
+    def end_overdue(self, task: Task, container: Container, longest_s: float) -> Step:
+        """End the attempt because it has run as long as its spec lets it: the task has failed."""
+        why = f"after {format_age(longest_s)}, its deadline.run"
+        end = self._end_of(self._halt(task, container, resolve(task.spec).stop_grace_s, why=why))
+        return self._tell(task, judgement.overdue(task, end, longest_s), "DEADLINE_RUN")
 
     def clear(self, task: Task, container: Container | None, *, grace_s: float | None = None) -> Step:
         """Remove the container, which the record no longer gives to this node, and confirm that it is gone."""
@@ -103,12 +110,12 @@ class Ender:
         self._station.runtime.remove(container.id)
         self._station.inventory.left(container.volumes, now_ms=self._station.wall_ms())
 
-    def _halt(self, task: Task, container: Container, grace_s: float, *, unhealthy: bool = False) -> Container:
+    def _halt(self, task: Task, container: Container, grace_s: float, *, why: str = "") -> Container:
         most = f"at most {judgement.span(grace_s)}"
         remark = Remark(task=task.id, node=self._station.node, attempt=task.attempt, detail=f"stopping, {most}")
-        if unhealthy:
+        if why:
             # A user's own stop or restart was told when it was asked for; this one nobody asked for.
-            text = f"as unhealthy, {most}"
+            text = f"{why}, {most}"
             remark = replace(remark, event="task.stopping", sentence=text, detail=f"stopping {text}")
         with self._station.evidence.ending(container.id):
             self._station.store.note(remark)

@@ -15,6 +15,7 @@ from ormen.reasons import SPENDS, Code, Reason
 from ormen.spec import RestartPolicy, Spec
 from ormen.store.agent import Report
 from ormen.task import Health, State, Task
+from ormen.units import format_age
 from worker_agent.runtime import Container
 
 FORGOTTEN_AFTER_S = 600.0
@@ -84,6 +85,10 @@ def started(task: Task, container: Container, health: Health | None) -> Report:
 def exited(task: Task, spec: Spec, end: End, rng: random.Random) -> Report:
     """Return what an exit means: completed, a next attempt, or failed once the restart policy is spent."""
     if end.cause is not None:
+        longest_s = spec.deadline.run_s
+        if longest_s is not None and end.ran_s >= longest_s:
+            # Its agent was killed while it ended it, or was away when it should have: the time was over all the same.
+            return overdue(task, end, longest_s)
         return _again(task, end, _interrupted(task, end), rng)
     code = end.exit_code if end.exit_code is not None else -1
     if spec.restart.allows(exit_code=code, spent=task.tries):
@@ -98,6 +103,14 @@ def exited(task: Task, spec: Spec, end: End, rng: random.Random) -> Report:
         cured = ", ".join(str(each) for each in spec.restart.retry_on)
         reason = Reason(reason.code, f"{reason.sentence.rstrip('.')}; only {cured} is tried again (retry_on).")
     return _last(task, end, State.FAILED, reason=reason)
+
+
+def overdue(task: Task, end: End, longest_s: float) -> Report:
+    """Return the news that the attempt was ended since its time was over: the task fails, whatever its policy."""
+    sentence = (
+        f"Ran for {format_age(longest_s)} on {task.node}, its deadline.run, and was ended: {coded(end.exit_code)}."
+    )
+    return _last(task, end, State.FAILED, reason=Reason(Code.DEADLINE_RUN, sentence))
 
 
 def unhealthy(task: Task, spec: Spec, end: End, *, reason: Reason, rng: random.Random) -> Report:

@@ -19,6 +19,7 @@ from ormen.store.fleet import interval_ms
 from ormen.store.loops import LoopStore, Turn
 from ormen.store.losses import USELESS_MS
 from ormen.task import State, Task, Wanted
+from ormen.units import format_age
 
 log = logging.getLogger("ormen.control")
 
@@ -88,11 +89,12 @@ class Loops:
             self.place(())
 
     def reschedule(self) -> None:
-        """Place what is due, ring again for starts of which nothing is heard, and move those that stall."""
+        """Place what is due, end waits that were too long, ring again for quiet starts, and move those that stall."""
         turn = self._turn("reschedule")
         if not turn.run:
             return
         self._place_due(turn.now_ms)
+        self._end_waits(turn.now_ms)
         quiet = self.store.stalled(since_ms=turn.now_ms - RING_AGAIN_MS)
         if quiet:
             self._wake(quiet, turn.now_ms)
@@ -151,6 +153,21 @@ class Loops:
         due = self.store.due(SCAN, now_ms=now_ms)
         if due:
             self.place(due)
+
+    def _end_waits(self, now_ms: int) -> None:
+        """Let tasks fail that have waited as long as their spec lets them.
+
+        Not while the loops have only just come back: whoever waited while nobody placed has its chance first.
+        """
+        overdue = self.store.overdue(now_ms=now_ms)
+        if not overdue or self.store.watched_for_ms() <= GATHER_MS:
+            return
+        tasks = {task.id: task for task in self._tasks(overdue)}
+        ended = self.store.expire({task.id: _waited_too_long(task) for task in tasks.values()})
+        if ended.ring:
+            self.ringer.ring_nodes({node: [] for node in ended.ring}, kind=messages.STOP)
+        if any(tasks[task_id].seat for task_id in ended.failed):
+            self.place(())
 
     def _gathered(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """Leave out what went down with the cluster and whose own node is not back yet, while the cluster comes up.
@@ -267,6 +284,12 @@ class Loops:
 
 def _went_down(task: Task) -> bool:
     return task.reason is not None and task.reason.code is Code.CLUSTER_DOWN
+
+
+def _waited_too_long(task: Task) -> str:
+    longest = resolve(task.spec).deadline.wait_s or 0
+    said = f"Did not run within {format_age(longest)}, its deadline.wait."
+    return f"{said} {task.reason.sentence}" if task.reason else said
 
 
 def _may_be_placed(task: Task, now_ms: int) -> bool:

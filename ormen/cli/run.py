@@ -76,6 +76,7 @@ def command_place(args: Sequence[str], takes: dict[str, bool]) -> int | None:
         "ormen run --env-file db.env --mount src=pg,dst=/data --shm-size 256m postgres",
         "ormen run -f shop.yaml --timeout 2m",
         "id=$(ormen run -d --restart no acme/report:9)",
+        "ormen run -d --deadline-wait 10m --deadline-run 1h acme/report:9",
     ],
 )
 @click.argument("image", required=False)

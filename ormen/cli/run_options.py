@@ -101,5 +101,7 @@ health = _stack(
     one("--retry-on", metavar="CODES", help="With on-failure, only after these exit codes: 75,111  [all but 0]"),
     one("--stop-signal", metavar="SIGNAL", help="Sent to ask it to stop  [the image's]"),
     one("--stop-timeout", "stop_grace", metavar="TIME", help="Before it is killed  [10s]"),
+    one("--deadline-wait", metavar="TIME", help="Longest wait to run; then it has failed"),
+    one("--deadline-run", metavar="TIME", help="Longest run of each attempt; then it has failed"),
 )
 """When it is well, and what follows its end."""

@@ -51,6 +51,8 @@ def flag_of(pointer: str, flags: Flags | None = None) -> str:
     field, below = str(path[0]), path[1] if len(path) > 1 else None
     if field == "health":
         return {"grace": "--health-start-period", "command": "--health-cmd"}.get(str(below), _health_flag(below))
+    if field == "deadline":
+        return f"--deadline-{below if below in ('wait', 'run') else 'wait'}"
     if field == "log" and below == "driver":
         return "--log-driver"
     if (flags or {}).get("mounts") and _is_mount(field, below, flags or {}):
@@ -87,6 +89,8 @@ def spec_of(image: str, command: Sequence[str], flags: Flags) -> Spec:
     _add_log(spec, flags, rows)
     if health := _health(flags, rows):
         spec["health"] = health
+    if deadline := _deadline(flags, rows):
+        spec["deadline"] = deadline
     if rows:
         rows += _of_the_rest(spec, flags, {flag for flag, _ in rows})
         raise Faulty(fault_title("", len(rows)), rows)
@@ -108,7 +112,8 @@ def _of_the_rest(spec: Spec, flags: Flags, told: set[str]) -> Rows:
     from ormen.resolving import load
 
     try:
-        load({key: value for key, value in spec.items() if key != "health" or not any("--health" in it for it in told)})
+        nested = [field for field in ("health", "deadline") if any(f"--{field}" in flag for flag in told)]
+        load({key: value for key, value in spec.items() if key not in nested})
     except InvalidSpec as error:
         found = [(flag_of(fault.pointer, flags), fault_text(fault.to_json())) for fault in error.faults]
         return [row for row in found if row[0] not in told]
@@ -170,6 +175,15 @@ def _health(flags: Flags, rows: Rows) -> Spec | None:
         if not (check or command):
             rows.append((flag, "says nothing without --health or --health-cmd"))
     return health or None
+
+
+def _deadline(flags: Flags, rows: Rows) -> Spec:
+    given = {field: flags.get(f"deadline_{field}") for field in ("wait", "run")}
+    return {
+        field: _read(f"--deadline-{field}", read.time, value, rows)
+        for field, value in given.items()
+        if value is not None
+    }
 
 
 _HEALTH_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {

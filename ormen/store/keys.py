@@ -17,6 +17,8 @@ past                         sorted set   name, creation and id of ended tasks, 
 ended                        sorted set   ended tasks by the time of their end      member: 7 days, at most 100,000
 pending                      sorted set   waiting tasks by the time of their next   member: while it waits
                                           try
+deadlines                    sorted set   waiting tasks by when they fail, where    member: while it waits
+                                          their spec says so
 scheduled                    sorted set   tasks that start, by when their agent     member: until it runs
                                           last spoke of them
 counts                       hash         state -> number of tasks                  for ever
@@ -95,6 +97,11 @@ class Keys:
     def pending(self) -> str:
         """Return the key of the tasks that wait, by time of their next try."""
         return f"{self.prefix}pending"
+
+    @property
+    def deadlines(self) -> str:
+        """Return the key of the waiting tasks by when they fail."""
+        return f"{self.prefix}deadlines"
 
     @property
     def scheduled(self) -> str:

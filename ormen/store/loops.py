@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ormen.store.fleet import natural
@@ -26,6 +26,14 @@ class Turn:
     now_ms: int
     since_ms: int
     braked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The tasks that failed since their wait was over, and the nodes that want a ring for them."""
+
+    failed: tuple[str, ...]
+    ring: tuple[str, ...]
 
 
 class LoopStore(ManagerStore):
@@ -63,6 +71,17 @@ class LoopStore(ManagerStore):
     def longest_waiting(self, limit: int) -> list[str]:
         """Return pending tasks, the soonest due first, whether due or not: for when room was freed."""
         return list(self.client.zrange(self.keys.pending, 0, limit - 1))
+
+    @answering
+    def overdue(self, *, now_ms: int, limit: int = BATCH) -> list[str]:
+        """Return pending tasks that have waited as long as their spec lets them."""
+        return list(self.client.zrangebyscore(self.keys.deadlines, "-inf", now_ms, 0, limit))
+
+    @answering
+    def expire(self, sentences: Mapping[str, str]) -> Expired:
+        """Let overdue tasks fail, each with its sentence; one that waits no more, or not so long yet, is left alone."""
+        reply = self.run("expire", tasks=[{"id": task_id, "text": text} for task_id, text in sentences.items()])
+        return Expired(tuple(reply["failed"] or ()), tuple(reply["ring"] or ()))
 
     @answering
     def stalled(self, *, since_ms: int, limit: int = BATCH) -> list[str]:

@@ -26,7 +26,10 @@ FIRST_LOOK_MS = 5000
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to be stored. Tasks of one submission with the same spec as sent share `spec_id`."""
+    """A task to be stored. Tasks of one submission with the same spec as sent share `spec_id`.
+
+    `patience_ms` is how long it may wait to run before it fails; None: for ever.
+    """
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class NewTask:
     digest: str
     container_name: str
     need: Resources
+    patience_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
             "need": pack_need(task.need),
             "wait": FIRST_LOOK_MS,
             "text": f"from {by}" if by else "",
+            **({"patience": str(task.patience_ms)} if task.patience_ms is not None else {}),
         }
         for task in batch
     ]

@@ -53,6 +53,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
         ended_ms=_number(record.get("ended")),
         healthy_ms=_number(record.get("healthy")),
         paused_ms=_number(record.get("paused")),
+        until_ms=_number(record.get("until_ms")),
         ports=tuple(Port(*port) for port in json.loads(record.get("ports", "[]"))),
         address=record.get("address"),
         placement=json.loads(record["placement"]) if "placement" in record else None,

@@ -19,6 +19,7 @@ VERBS = (
     "confirm",
     "create",
     "evict",
+    "expire",
     "forget",
     "heartbeat",
     "join",
@@ -43,7 +44,10 @@ VERBS = (
 )
 """Every verb; a test compares the list with the files."""
 
-SHARED = {"lose": ("common", "brake")}
+SHARED = {
+    "lose": ("common", "ending", "brake"),
+    **dict.fromkeys(("confirm", "expire", "forget", "prune", "remove", "report", "stop"), ("common", "ending")),
+}
 """What stands before a verb's own text, where that is more than what all share."""
 
 BATCH = 100

@@ -239,6 +239,8 @@ def _blame(task: Record, attempts: Sequence[Record], waited_s: float | None) -> 
         return f"{name} is not healthy: {small(sentence)}", f"ormen logs {name} --previous shows its last lines."
     if code.startswith("PULL_") and code not in FINAL:
         return sentence, f"it is tried again with growing pauses; ormen rm {name} withdraws it."
+    if code in ("DEADLINE_WAIT", "DEADLINE_RUN"):
+        return f"{name}: {small(sentence)}", f"ormen retry {name} tries again, with the same time."
     if code == "PULL_AUTH":
         image = clean((task.get("spec") or {}).get("image") or "")
         return sentence, f"ormen registry login {registry_of(image)}, then ormen retry {name}."

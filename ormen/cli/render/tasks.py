@@ -196,6 +196,8 @@ def _facts(task: Record, look: Look) -> list[str]:
         facts.append(("exit code", str(task["exit_code"])))
     if task.get("next_try_at") and task["state"] == "pending":
         facts.append(("next try", clock(task["next_try_at"], look)))
+    if spec.get("deadline"):
+        facts.append(("deadline", _deadline(task, spec, look)))
     labels = " ".join(f"{clean(key)}={clean(value)}" for key, value in sorted((task.get("labels") or {}).items()))
     if labels:
         facts.append(("labels", labels))
@@ -210,6 +212,12 @@ def _restart(task: Record, spec: Record) -> str:
     text = "no" if policy is False else clean(policy or "on-failure")
     restarts = int(task.get("restarts") or 0)
     return f"{text}, {count(restarts, 'restart')}" if restarts > 0 else text
+
+
+def _deadline(task: Record, spec: Record, look: Look) -> str:
+    """Return ``wait 10m, run 1h; until 11:02``: what was asked, and until when it has now."""
+    asked = ", ".join(f"{key} {clean(value)}" for key, value in sorted(spec["deadline"].items(), reverse=True))
+    return f"{asked}; until {clock(task['deadline_at'], look)}" if task.get("deadline_at") else asked
 
 
 def health_text(spec: Record) -> str:

@@ -31,6 +31,15 @@ local function emit(kind, e)
     'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'to', e.to or '', 'code', e.code or '', 'text', e.text or '')
 end
 
+-- Let a task wait from `next` on, and at most for its `patience`, where its spec names one. A start that a node refused does
+-- not begin that anew; being accepted, the end of a run and a user's wish do.
+local function queue(t, anew)
+  redis.call('ZADD', P .. 'pending', t.next, t.id)
+  if not t.patience then return end
+  if anew or not t.until_ms then set(t, { until_ms = int(t.next + t.patience) }) end
+  redis.call('ZADD', P .. 'deadlines', t.until_ms, t.id)
+end
+
 -- Change the observed state and tell it: the one place where both happen, so that they are one write.
 local function move(t, to, kind, code, text)
   local from = t.state
@@ -39,10 +48,14 @@ local function move(t, to, kind, code, text)
   set(t, { state = to, rev = int((t.rev or 0) + 1) })
   if code and code ~= '' then set(t, { code = code, text = text }) else unset(t, 'code', 'text') end
   if to == 'pending' then
-    redis.call('ZADD', P .. 'pending', t.next, t.id)
+    queue(t, from ~= 'scheduled')
   else
     redis.call('ZREM', P .. 'pending', t.id)
     unset(t, 'next', 'fit')
+    if t.patience then
+      redis.call('ZREM', P .. 'deadlines', t.id)
+      if to ~= 'scheduled' then unset(t, 'until_ms') end
+    end
   end
   if to == 'scheduled' then redis.call('ZADD', P .. 'scheduled', NOW, t.id) else redis.call('ZREM', P .. 'scheduled', t.id) end
   emit(kind, { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = from, to = to, code = code, text = text })
@@ -115,45 +128,6 @@ local function close(t, code, text, log)
   while #past > 10 do table.remove(past, 1) end
   set(t, { attempts = cjson.encode(past), ended = int(NOW) })
   unset(t, 'assigned', 'health', 'healthy', 'paused', 'detail', 'restart', 'restart_code')
-end
-
--- A task that ends gives its name free and stays findable by it.
-local function retire(t)
-  if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
-  redis.call('ZADD', P .. 'past', 0, t.name .. '\0' .. t.created .. '\0' .. t.id)
-  redis.call('ZADD', P .. 'ended', NOW, t.id)
-  if not t.ended then set(t, { ended = int(NOW) }) end
-end
-
--- Forget a task's record; its spec goes with the last task that has it.
-local function erase(t)
-  redis.call('DEL', P .. 'task:' .. t.id)
-  if redis.call('HINCRBY', P .. 'spec:' .. t.spec, 'tasks', -1) <= 0 then redis.call('DEL', P .. 'spec:' .. t.spec) end
-end
-
--- Remove a task: take it out of every index, its name too if it still holds it; return the nodes to ring. One that may have
--- a container anywhere leaves a tombstone: its record, wanted 'removed', until each agent concerned has confirmed.
-local function bury(t, text)
-  emit('task.removed', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = t.state, text = text })
-  if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
-  redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
-  for _, index in ipairs({ 'tasks', 'ids', 'ended', 'pending', 'scheduled' }) do redis.call('ZREM', P .. index, t.id) end
-  redis.call('HINCRBY', P .. 'counts', t.state, -1)
-  if (t.state ~= 'scheduled' and t.state ~= 'running') or (view(t.seat or '') or {}).lost == '1' then release(t) end
-  local ring, left = {}, {}
-  for _, node in ipairs(cjson.decode(t.holders or '[]')) do
-    if redis.call('HEXISTS', P .. 'nodes:view', node) == 1 then
-      left[#left + 1] = node
-      if knock(node, t.id) == 1 then ring[#ring + 1] = node end
-    end
-  end
-  if #left > 0 then
-    set(t, { wanted = 'removed', holders = cjson.encode(left) })
-  else
-    release(t)
-    erase(t)
-  end
-  return ring
 end
 
 local function waiting() return redis.call('ZCARD', P .. 'pending') > 0 and 1 or 0 end

@@ -1,6 +1,7 @@
 -- Store new tasks, at most 100, all or none.
--- ARGV: tasks = list of {id, name, spec, digest, container, need, wait}; specs = spec id -> JSON; dry = '1' to check only;
+-- ARGV: tasks = list of {id, name, spec, digest, container, need, wait, patience}; specs = spec id -> JSON; dry = '1' to check only;
 --       list = the transaction of which this is a part, or '': a part whose check refused it lets none be written.
+--       patience: milliseconds after which it fails if it does not run, or absent;
 --       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
 -- Replies: JSON {conflicts = list of [code, id, other id]} and nothing written, or {known = ids with the same content}.
 -- Race closed: two clients with the same id or name; the second sees the first's record or conflict.
@@ -30,7 +31,9 @@ if A.dry ~= '1' then
     redis.call('HSET', P .. 'names', n.name, n.id)
     redis.call('ZADD', P .. 'tasks', NOW, n.id)
     redis.call('ZADD', P .. 'ids', 0, n.id)
-    redis.call('ZADD', P .. 'pending', NOW + n.wait, n.id)
+    local t = { id = n.id, next = int(NOW + n.wait) }
+    if n.patience then set(t, { patience = n.patience, until_ms = int(NOW + n.patience) }) end
+    queue(t)
     redis.call('HINCRBY', P .. 'counts', 'pending', 1)
     emit('task.accepted', { task = n.id, name = n.name, attempt = '0', to = 'pending', text = n.text or '' })
   end
