@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -63,6 +64,9 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
     names = {task.id: task.name for task in tasks}
     attempts = {task.id: task.attempt for task in tasks}
     open_tasks = [task for task in tasks if task.state is State.PENDING and task.wanted is Wanted.RUNNING]
+    if not open_tasks:
+        return Placed()
+    began, races = time.monotonic(), 0
     for _ in range(ROUNDS):
         if not open_tasks:
             break
@@ -75,6 +79,7 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
             if assigned.node in rings and assigned.placed:
                 rings[assigned.node].append(names[assigned.task])
         open_tasks = _lost_races(open_tasks, done)
+        races += len(open_tasks)
     for task_id, refusal in refusals.items():
         silent = refusal.reason.code in (Code.NODE_SUSPECT, Code.NODE_LOST)
         store.defer(
@@ -84,6 +89,7 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
             could_fit=refusal.could_fit,
             wait_ms=LOOK_SOON_MS if silent else LOOK_AGAIN_MS,
         )
+    store.tally("placing", round((time.monotonic() - began) * 1000), races=races)
     return Placed(rings, refusals)
 
 

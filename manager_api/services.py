@@ -89,6 +89,7 @@ class Services:
         with self._lock:
             if self._deck is None:
                 self._deck = open_deck(self.settings, policy=self.policy)
+                self._deck.store.observe = self.metrics.called
             return self._deck
 
     @property

@@ -7,6 +7,7 @@ the store, by Redis's clock.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -90,6 +91,11 @@ def make_app(settings: Settings, name: str, *, queues: Sequence[str] = ()) -> Ce
     return app
 
 
+def stamped() -> dict[str, int]:
+    """Return the header that tells, by the sender's clock, when a message was sent: /metrics shows the oldest's age."""
+    return {messages.SENT: int(time.time() * 1000)}
+
+
 class Ringer:
     """Rings nodes and the control worker. A ring that cannot be sent is logged and forgotten: state is the truth."""
 
@@ -116,6 +122,7 @@ class Ringer:
                         name,
                         args=[argument],
                         task_id=str(uuid.uuid4()),
+                        headers=stamped(),
                         queue=queue(target),  # type: ignore[arg-type]  # a Queue is what Celery wants; a name it looks up
                         producer=producer,
                         declare=[],

@@ -21,6 +21,9 @@ CLEANUP = "manager_api.cleanup"
 RING = "manager_api.ring"
 """Ring of the control worker: these tasks (a list of ids) are to be placed, each once its pause is over."""
 
+SENT = "ormen_sent"
+"""The header of each message: when it was sent, in ms of the sender's clock."""
+
 TICK_QUEUE = "tick"
 CONTROL_QUEUE = "control"
 

@@ -14,7 +14,7 @@ from celery.schedules import schedule
 
 from manager_api.control.loops import INTERVALS_MS, Loops
 from ormen import messages
-from ormen.broker import Ringer, make_app
+from ormen.broker import Ringer, make_app, stamped
 from ormen.errors import StoreUnavailable
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
@@ -43,6 +43,7 @@ class Metronome(Scheduler):
 
     def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **options: Any) -> Any:
         """Send a tick; once a minute drop what nobody has taken, or without a worker the queues would grow for ever."""
+        entry.options["headers"] = stamped()
         sent = super().apply_async(entry, producer=producer, advance=advance, **options)
         if entry.name == "cleanup" and producer is not None:
             for name, most in MOST_WAITING.items():

@@ -38,6 +38,8 @@ strangers                    sorted set   agents of another cluster that call he
 engine:<id>:ports            hash         8080/tcp -> who holds it on which bind    field: while held
 events                       stream       what happened, in order                   7 days, at most 1,000,000
 loops                        hash         loop -> time of its last success          for ever
+figures                      hash         how often what has happened, how long it  for ever
+                                          took: what /metrics tells of the cluster
 turn                         string       the next turn of round robin              for ever
 tokens                       hash         token's name -> role, hash, times as JSON         field: until removed
 tokens:used                  hash         token's name -> time of its last use              field: until removed
@@ -152,6 +154,11 @@ class Keys:
     def loops(self) -> str:
         """Return the key of the times of the loops' last success."""
         return f"{self.prefix}loops"
+
+    @property
+    def figures(self) -> str:
+        """Return the key of the counters that /metrics shows."""
+        return f"{self.prefix}figures"
 
     @property
     def turn(self) -> str:

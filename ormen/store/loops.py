@@ -52,8 +52,9 @@ class LoopStore(ManagerStore):
 
     @answering
     def done(self, loop: str, *, now_ms: int) -> None:
-        """Note that a loop's turn has succeeded."""
+        """Note that a loop's turn, which began at `now_ms`, has succeeded, and how long it took."""
         self.client.hset(self.keys.loops, loop, now_ms)
+        self.tally(f"loop {loop}", self.now_ms() - now_ms)
 
     @answering
     def watched_for_ms(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
+from ormen.store.figures import FigureStore
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
 from ormen.store.records import pack_need, pack_ports
@@ -103,7 +104,7 @@ def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
     ]
 
 
-class ManagerStore(TaskReader, LossStore, Keeper, Asker):
+class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore):
     """The verbs of the API and of the loops that place."""
 
     @answering

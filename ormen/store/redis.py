@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, Self, TypeVar
@@ -36,6 +37,7 @@ def answering(method: Method) -> Method:
 
     @functools.wraps(method)
     def wrapper(self: RedisStore, *args: Any, **kwargs: Any) -> Any:
+        began = time.perf_counter()
         try:
             return method(self, *args, **kwargs)
         except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as cause:
@@ -45,6 +47,9 @@ def answering(method: Method) -> Method:
             raise StoreUnavailable(
                 f"Redis at {self.place} {_complaint(cause)}", hint="running containers go on; ormen recovers by itself"
             ) from cause
+        finally:
+            if self.observe is not None:
+                self.observe(method.__name__, time.perf_counter() - began)
 
     return wrapper  # type: ignore[return-value]
 
@@ -75,6 +80,8 @@ class RedisStore:
         self.client: Any = client  # redis-py types each reply for both ways of decoding at once
         self.keys = Keys(settings.prefix)
         self.scripts = Scripts(client, settings.prefix)
+        self.observe: Callable[[str, float], None] | None = None
+        """Told of each call, by the method's name, how many seconds it took; calls made inside a call count too."""
         self.connections = 0
         """How many connections have been made: behind a new one may be a Redis that came back with an older file."""
         parts = urlsplit(settings.redis_url)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ormen.errors import Ambiguous, TaskNotFound
 from ormen.events import Event
+from ormen.messages import SENT
 from ormen.store.redis import RedisStore, answering
 from ormen.store.scripts import BATCH
 from ormen.task import State, Task, Wanted
@@ -170,6 +171,15 @@ class TaskReader(RedisStore):
             return dict(zip(names, map(int, pipe.execute()), strict=True))
 
     @answering
+    def oldest_messages(self, names: Sequence[str]) -> dict[str, int]:
+        """Return when the message that has waited longest was sent, per queue that has one, by its sender's clock."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.lindex(name, -1)
+            rows = zip(names, pipe.execute() if names else [], strict=True)
+        return {name: sent for name, raw in rows if raw and (sent := sent_ms(raw))}
+
+    @answering
     def events(
         self,
         *,
@@ -210,6 +220,15 @@ class TaskReader(RedisStore):
         oldest: Any = self.client.xrange(self.keys.events, count=1)
         newest: Any = self.client.xrevrange(self.keys.events, count=1)
         return (oldest[0][0] if oldest else None), (newest[0][0] if newest else "0-0")
+
+
+def sent_ms(message: str) -> int | None:
+    """Return when a message of Celery's was sent; None where it does not say so."""
+    try:
+        sent = json.loads(message)["headers"][SENT]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return sent if isinstance(sent, int) else None
 
 
 def _position(cursor: str | None) -> tuple[int, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.contract.bench import busybox_layer
 from tests.engine import engine_api
 from tests.integration.nodes import Harbour
 from tests.integration.sailors import Sailor
+from tests.integration.served import Deck
 
 
 @pytest.fixture
@@ -75,3 +77,20 @@ def harbour(settings: Settings, image: str, tmp_path: Path) -> Iterator[Harbour]
     made = Harbour(settings, image, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def at_port(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with a free port and a folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return replace(settings, port=free.getsockname()[1], state_dir=str(tmp_path))
+
+
+@pytest.fixture
+def served(at_port: Settings) -> Iterator[Deck]:
+    """The API on a port of its own."""
+    deck = Deck(at_port)
+    yield deck
+    if deck.process.poll() is None:
+        deck.end()

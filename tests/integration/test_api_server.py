@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,73 +19,10 @@ from ormen.client import Client
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
 from tests.integration.sailors import Sailor
+from tests.integration.served import Deck
 from tests.waiting import wait_until
 
 MIB = 1024**2
-
-
-class Deck:
-    """A served API: its address and its processes."""
-
-    def __init__(self, settings: Settings, *command: str) -> None:
-        self.port = settings.port
-        self.process = subprocess.Popen(
-            [sys.executable, *(command or ("-m", "manager_api", "api"))],
-            env={**os.environ, **settings.to_env()},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        wait_until(lambda: self.get("/healthz") == 200, what="for the API")
-
-    def connect(self, timeout: float = 10) -> http.client.HTTPConnection:
-        """Return a new connection."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-
-    def get(self, path: str) -> int:
-        """Return the status of a short answer, 0 if nobody listens."""
-        connection = self.connect()
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status
-        except ConnectionError:
-            return 0
-        finally:
-            connection.close()
-
-    def stream(self, path: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        """Return an open stream."""
-        connection = self.connect()
-        connection.request("GET", path)
-        return connection, connection.getresponse()
-
-    def figure(self, name: str) -> float:
-        """Return one figure of /metrics."""
-        connection, answer = self.stream("/metrics")
-        found = answer.read().decode().splitlines()
-        connection.close()
-        return next(float(line.split()[-1]) for line in found if line.startswith(f"{name} "))
-
-    def end(self) -> str:
-        """Ask it to stop; return its log."""
-        self.process.terminate()
-        return self.process.communicate(timeout=20)[1]
-
-
-@pytest.fixture
-def at_port(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings with a free port and a folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return replace(settings, port=free.getsockname()[1], state_dir=str(tmp_path))
-
-
-@pytest.fixture
-def served(at_port: Settings) -> Iterator[Deck]:
-    """The API on a port of its own."""
-    deck = Deck(at_port)
-    yield deck
-    if deck.process.poll() is None:
-        deck.end()
 
 
 IMPATIENT = """

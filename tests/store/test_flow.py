@@ -330,7 +330,16 @@ def test_every_key_is_known_or_has_a_time_to_live(deck: LoopStore, agent: AgentS
     agent.confirm(task.id, node="node-1")
     agent.take("node-1", "i1")
     left = {key.removeprefix(deck.settings.prefix) for key in deck.client.keys("*") if deck.client.ttl(key) == -1}
-    assert left <= {"cluster", "counts", "events", "node:node-1", "nodes:view", "nodes:facts", "nodes:heartbeats"}
+    assert left <= {
+        "cluster",
+        "counts",
+        "events",
+        "figures",
+        "node:node-1",
+        "nodes:view",
+        "nodes:facts",
+        "nodes:heartbeats",
+    }
 
 
 def test_pages_of_tasks_neither_repeat_nor_skip(deck: LoopStore) -> None:

@@ -27,6 +27,7 @@ local function unset(t, ...)
 end
 
 local function emit(kind, e)
+  redis.call('HINCRBY', P .. 'figures', 'event ' .. kind .. ' ' .. (e.code or ''), 1)
   redis.call('XADD', P .. 'events', 'MAXLEN', '~', '1000000', '*', 'type', kind, 'task', e.task or '', 'name', e.name or '',
     'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'to', e.to or '', 'code', e.code or '', 'text', e.text or '')
 end

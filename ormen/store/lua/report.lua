@@ -7,10 +7,19 @@
 -- Replies: JSON {accepted, ring}: ring when somebody waits and room was freed or a try is due.
 -- Races closed: late news of an older attempt or of another node changes nothing; and what a user has asked since the
 -- agent read the record is heeded: a stop ends what would be tried again, a restart begins anew what has ended.
+local function started(t)
+  -- How long the start took, for /metrics: the least k for which 2^k ms are enough, and the sum (figures.py).
+  local took, k = math.max(0, NOW - (t.assigned or NOW)), 0
+  while 2 ^ k < took do k = k + 1 end
+  redis.call('HINCRBY', P .. 'figures', 'start ' .. int(k), 1)
+  redis.call('HINCRBY', P .. 'figures', 'start sum', int(took))
+  set(t, { started = int(NOW) })
+end
+
 local t = load(A.id)
 if not t.state or t.wanted == 'removed' or t.node ~= A.node or t.attempt ~= A.attempt then return cjson.encode({ accepted = 0, ring = 0 }) end
 if A.started and t.state == 'scheduled' and A.to ~= 'running' then
-  set(t, { started = int(NOW) })
+  started(t)
   move(t, 'running', 'task.running', nil, A.started)
 end
 if not has(A.sources, t.state) then return cjson.encode({ accepted = 0, ring = 0 }) end
@@ -22,7 +31,7 @@ elseif (to == 'completed' or to == 'failed') and t.wanted == 'running' and t.res
 end
 set(t, A.set)
 if to == 'running' then
-  set(t, { started = int(NOW) })
+  started(t)
   unset(t, 'detail', 'avoid')
 else
   close(t, code, text, A.log)
