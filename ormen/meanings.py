@@ -67,11 +67,11 @@ _PLACEMENT = {
 _REFUSALS = {
     Code.PULL_NOT_FOUND: Meaning(
         "The registry has no such image, or hides it from this node.",
-        "check the image's name and tag, or log the node in to the registry",
+        "check the image's name and tag, or log in to its registry: ormen registry login HOST",
     ),
     Code.PULL_AUTH: Meaning(
-        "The registry does not let this node have the image.",
-        "log the node in to the registry: docker login REGISTRY",
+        "The registry gives the image only to who is logged in, or refuses the login.",
+        "log in to the registry, once for all nodes: ormen registry login HOST",
     ),
     Code.PULL_ARCH: Meaning(
         "The image is not made for this node's kind of processor or system.",
@@ -79,7 +79,7 @@ _REFUSALS = {
     ),
     Code.PULL_RATE_LIMIT: Meaning(
         "The registry says that this node pulls too often.",
-        "wait, or log the node in to the registry for a higher limit: docker login",
+        "wait, or log in to the registry for a higher limit: ormen registry login HOST",
     ),
     Code.PULL_STALLED: Meaning(
         "The download of the image stopped coming, and was given up.",
