@@ -16,7 +16,7 @@ from typing import Any
 from ormen.errors import Fault, InvalidSpec, PolicyForbids, TooLarge
 from ormen.fields import kind
 from ormen.policy import Policy
-from ormen.resolving import load, resolve
+from ormen.resolving import load, resolve, template, with_own
 from ormen.spec import Spec
 from ormen.task_schema import MOST_COUNT, TaskSchema
 
@@ -54,12 +54,13 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """One spec of a body and the id of its first, or only, task. `path` leads to the spec."""
+    """One spec of a body and the id of its first, or only, task. `path` leads to the spec; `like` is its template."""
 
     path: tuple[int, ...]
     raw: Mapping[str, Any]
     spec: Spec
     id: str
+    like: str
 
     def ids(self) -> list[str]:
         if self.spec.count is None:
@@ -91,7 +92,7 @@ def load_submission(body: object, *, policy: Policy, new_id: Callable[[], str]) 
         raise InvalidSpec(faults)
     _refuse_forbidden(specs, policy, listed=listed)
     families = [
-        _Family((index,) if listed else (), raw, spec, spec.id or new_id())
+        _Family((index,) if listed else (), raw, spec, spec.id or new_id(), template(raw))
         for index, (raw, spec) in enumerate(zip(raws, specs, strict=True))
         if isinstance(raw, Mapping)  # every raw is one, or it had a fault
     ]
@@ -138,7 +139,7 @@ def _read_known(raw: object, known: dict[str, Spec]) -> Spec:
         detail = f"a task is an object, or a list of objects, not {kind(raw)}"
         raise InvalidSpec([Fault((), "WRONG_TYPE", detail)])
     try:
-        key = json.dumps({name: value for name, value in raw.items() if name not in ("id", "name")})
+        key = template(raw)
     except (TypeError, ValueError, RecursionError):
         return load(raw)
     alike = known.get(key)
@@ -146,8 +147,7 @@ def _read_known(raw: object, known: dict[str, Spec]) -> Spec:
         # Faults are never remembered, and with a count the length of the name matters.
         known[key] = load(raw)
         return known[key]
-    own = load({name: raw[name] for name in ("id", "name", "image") if name in raw})
-    return replace(alike, id=own.id, name=own.name)
+    return with_own(alike, raw)
 
 
 def _refuse_forbidden(specs: Sequence[Spec], policy: Policy, *, listed: bool) -> None:
@@ -179,13 +179,16 @@ def _faults_of_doubles(families: Sequence[_Family]) -> Iterator[Fault]:
 def _items(families: Sequence[_Family]) -> Iterator[Item]:
     """Yield the tasks; a default name that the body already holds gets more digits of its id."""
     taken = {name for family in families if family.spec.name for name in family.names()}
+    contents: dict[str, str] = {}
     for family in families:
         names = family.names()
         if not family.spec.name:
             digits = next((some for some in (4, 8, 16) if not taken.intersection(family.names(digits=some))), 22)
             names = family.names(digits=digits)
             taken.update(names)
-        content = _content(family.spec)
+        if family.like not in contents:
+            contents[family.like] = _content(family.spec)
+        content = contents[family.like]
         for task_id, name in zip(family.ids(), names, strict=True):
             # A default name follows from image and id, so it adds nothing to the content.
             digest = hashlib.sha256((content + (name if family.spec.name else "")).encode()).hexdigest()

@@ -1,5 +1,6 @@
 import itertools
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -262,4 +263,18 @@ def test_a_stored_spec_resolves_to_the_same() -> None:
     """What was stored resolves to what was accepted."""
     item = one(name="web", id=ID, ports=[{"container": 80}], volumes=[{"name": "pgdata", "target": "/data"}])
     assert resolve(item.raw) == item.spec
-    assert resolve(item.raw) is resolve(dict(item.raw)), "the same content is read once"
+    other = {**item.raw, "name": "web-2", "id": ID.replace("7", "8").upper()}
+    assert resolve(other) == replace(item.spec, name="web-2", id=ID.replace("7", "8"))
+
+
+def test_what_differs_in_id_and_name_only_is_read_once() -> None:
+    """The tasks of a list share what they have in common, and each has its own id and name."""
+    first, second = (resolve({"image": "nginx", "name": name, "ports": [{"container": 80}]}) for name in ("a", "b"))
+    assert (first.name, second.name) == ("a", "b")
+    assert first.ports is second.ports
+
+
+def test_a_fault_of_a_name_hides_no_other() -> None:
+    """Where many tasks are alike, one with a faulty id and name is told both."""
+    body = [{"image": "nginx", "name": "web"}, {"image": "nginx", "name": "-", "id": "x"}]
+    assert {fault.pointer for fault in faults(body)} == {"/1/name", "/1/id"}
