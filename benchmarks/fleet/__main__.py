@@ -1,0 +1,186 @@
+"""What the control plane carries, on a simulated fleet; each line is one command, and takes all down again.
+
+    .venv/bin/python -m benchmarks.fleet burst  NODES TASKS      lists of 1,000 until all are reported running
+    .venv/bin/python -m benchmarks.fleet single NODES SECONDS    one task a request, 16 clients
+    .venv/bin/python -m benchmarks.fleet loss   NODES LOST       LOST nodes with 20 tasks each fall silent at once
+    .venv/bin/python -m benchmarks.fleet steady NODES TASKS      a minute in which nothing is asked, checks on
+
+The fleet's own CPU is told apart: it stands for what the hosts of a real cluster would use.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchmarks.fleet.plane import Plane, plane
+from benchmarks.harness import percentile, wait_until
+
+LIST = 1000
+"""Tasks of one request."""
+CLIENTS = 16
+"""Clients that send one task a request."""
+PER_NODE = 20
+"""Tasks of each node that is lost."""
+WATCHED_S = 60.0
+"""How long a fleet at rest is watched."""
+
+
+def specs(count: int, **more: object) -> list[dict[str, Any]]:
+    """Return the tasks of one list."""
+    common = {"image": "acme/worker:7", "cpu": 0.05, "memory": "64MiB", **more}
+    return [{"id": str(uuid.uuid4()), **common} for _ in range(count)]
+
+
+def submit(cell: Plane, tasks: int, **more: object) -> None:
+    """Submit tasks in lists, from two clients."""
+    sizes = [min(LIST, tasks - at) for at in range(0, tasks, LIST)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda size: cell.call("POST", "/v1/tasks", specs(size, **more)), sizes))
+
+
+def latencies(cell: Plane, most: int = 5000) -> list[float]:
+    """Return seconds from acceptance to the report that it runs, of up to `most` tasks, by Redis's clock."""
+    found: list[float] = []
+    for task in pages(cell, most):
+        if task["started_at"]:
+            found.append(seconds(task["started_at"]) - seconds(task["created_at"]))
+    return found
+
+
+def pages(cell: Plane, most: int) -> Iterator[dict[str, Any]]:
+    """Return up to `most` tasks, the newest first."""
+    cursor, left = "", most
+    while left > 0:
+        page = cell.call("GET", f"/v1/tasks?limit=1000{cursor}")
+        yield from page["items"][:left]
+        left -= len(page["items"])
+        if not page["next"]:
+            return
+        cursor = f"&cursor={page['next']}"
+
+
+def seconds(stamp: str) -> float:
+    """Return an RFC 3339 time as seconds."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(stamp).timestamp()
+
+
+def until_running(cell: Plane, tasks: int, *, within_s: float) -> None:
+    """Return once so many tasks run."""
+    wait_until(lambda: pause() and cell.counts().get("running", 0) >= tasks, timeout_s=within_s, what=f"{tasks} run")
+
+
+def pause() -> bool:
+    """Leave Redis alone for a moment."""
+    time.sleep(0.1)
+    return True
+
+
+def spread(values: Sequence[float], unit: str = "s") -> str:
+    """Return median and 99th percentile."""
+    return f"p50 {percentile(values, 0.5):.3f}{unit}, p99 {percentile(values, 0.99):.3f}{unit}"
+
+
+def cpu(cell: Plane, before: dict[str, float], took_s: float) -> str:
+    """Return how many cores each kind of process used."""
+    used = cell.cpu_s()
+    return ", ".join(f"{kind} {(used[kind] - before[kind]) / took_s:.2f}" for kind in before)
+
+
+def burst(nodes: int, tasks: int) -> None:
+    """Print how many tasks a second come to run when they are submitted as fast as they are taken."""
+    with plane(nodes) as cell:
+        memory, before, began = cell.raw.info("memory")["used_memory"], cell.cpu_s(), time.monotonic()
+        submit(cell, tasks)
+        posted_s = time.monotonic() - began
+        until_running(cell, tasks, within_s=60 + tasks / 50)
+        took_s = time.monotonic() - began
+        print(f"burst, {nodes} nodes, {tasks} tasks: {tasks / took_s:.0f} running a second")
+        print(
+            f"  accepted after {posted_s:.1f}s, all running after {took_s:.1f}s; to running {spread(latencies(cell))}"
+        )
+        print(f"  cores: {cpu(cell, before, took_s)}")
+        print(f"  Redis: {(cell.raw.info('memory')['used_memory'] - memory) / tasks:.0f} bytes a task, events included")
+
+
+def single(nodes: int, seconds_: int) -> None:
+    """Print what 16 clients get that send one task a request."""
+    with plane(nodes) as cell:
+        took: list[float] = []
+        until = time.monotonic() + seconds_
+
+        def client() -> None:
+            while time.monotonic() < until:
+                at = time.monotonic()
+                cell.call("POST", "/v1/tasks", specs(1)[0])
+                took.append(time.monotonic() - at)
+
+        before, began = cell.cpu_s(), time.monotonic()
+        threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        until_running(cell, len(took), within_s=120)
+        whole_s = time.monotonic() - began
+        print(f"single, {nodes} nodes, {CLIENTS} clients: {len(took) / whole_s:.0f} running a second")
+        print(f"  answer {spread(took)}; to running {spread(latencies(cell))}")
+        print(f"  cores: {cpu(cell, before, whole_s)}")
+
+
+def loss(nodes: int, lost: int) -> None:
+    """Print how long it takes until the tasks of lost nodes have been placed elsewhere and their agents rung."""
+    with plane(nodes, apart=lost) as cell:
+        names = ", ".join(f"n{number}" for number in range(nodes - lost, nodes))
+        submit(cell, lost * PER_NODE, constraints=[f"node in ({names})"])
+        until_running(cell, lost * PER_NODE, within_s=120)
+        cell.farms[-1].kill()
+        began = time.monotonic()
+        wait_until(lambda: pause() and moved(cell)[0] > 0, timeout_s=60, what="the loss")
+        detected = time.monotonic()
+        print(f"loss of {lost} of {nodes} nodes with {PER_NODE} tasks each: noticed after {detected - began:.1f}s")
+        wait_until(lambda: pause() and moved(cell)[1] >= lost * PER_NODE, timeout_s=120, what="the moving")
+        print(f"  all placed and rung {time.monotonic() - detected:.2f}s later")
+
+
+def moved(cell: Plane) -> tuple[int, int]:
+    """Return how many nodes have been told lost, and how many tasks have been placed a second time."""
+    events = cell.call("GET", "/v1/events?limit=10000")["items"]
+    lost = sum(event["type"] == "node.lost" for event in events)
+    return lost, sum(event["type"] == "task.placed" and event["attempt"] == 2 for event in events)
+
+
+def steady(nodes: int, tasks: int) -> None:
+    """Print what a fleet at rest costs."""
+    with plane(nodes) as cell:
+        submit(cell, tasks, health={"command": ["ok"], "interval": "10s"})
+        until_running(cell, tasks, within_s=60 + tasks / 50)
+        time.sleep(10)
+        before = cell.cpu_s()
+        time.sleep(WATCHED_S)
+        print(f"steady, {nodes} nodes, {tasks} running with checks, {WATCHED_S:.0f}s")
+        print(f"  cores: {cpu(cell, before, WATCHED_S)}")
+        print("  memory: " + ", ".join(f"{kind} {amount:.0f} MB" for kind, amount in cell.memory_mb().items()))
+
+
+COMMANDS: dict[str, Callable[[int, int], None]] = {"burst": burst, "single": single, "loss": loss, "steady": steady}
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one of the commands."""
+    if len(words) != 3 or words[0] not in COMMANDS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    COMMANDS[words[0]](int(words[1]), int(words[2]))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
