@@ -15,10 +15,12 @@ local function load(id)
 end
 
 local function set(t, fields)
+  local flat = {}
   for field, value in pairs(fields) do
     t[field] = value
-    redis.call('HSET', P .. 'task:' .. t.id, field, value)
+    flat[#flat + 1], flat[#flat + 2] = field, value
   end
+  if #flat > 0 then redis.call('HSET', P .. 'task:' .. t.id, unpack(flat)) end
 end
 
 local function unset(t, ...)
