@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ormen.reasons import Code
 from ormen.scheduler.explanation import Refusal
+from ormen.scheduler.order import in_order
 from ormen.scheduler.placement import place
 from ormen.scheduler.values import DEFAULT_BIND, Fleet, Need, Placement
 from ormen.schema import resolve
@@ -58,11 +59,13 @@ class Placed:
 
 
 def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> Placed:
-    """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone."""
+    """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone.
+
+    A higher priority has its turn first.
+    """
     rings: dict[str, list[str]] = {}
     refusals: dict[str, Refusal] = {}
-    names = {task.id: task.name for task in tasks}
-    attempts = {task.id: task.attempt for task in tasks}
+    known = {task.id: task for task in tasks}
     open_tasks = [task for task in tasks if task.state is State.PENDING and task.wanted is Wanted.RUNNING]
     if not open_tasks:
         return Placed()
@@ -77,20 +80,29 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
             for node in (*assigned.former, *([assigned.node] if assigned.ring else [])):
                 rings.setdefault(node, [])
             if assigned.node in rings and assigned.placed:
-                rings[assigned.node].append(names[assigned.task])
+                rings[assigned.node].append(known[assigned.task].name)
         open_tasks = _lost_races(open_tasks, done)
         races += len(open_tasks)
+    _defer(store, known, refusals)
+    store.tally("placing", round((time.monotonic() - began) * 1000), races=races)
+    return Placed(rings, refusals)
+
+
+def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str, Refusal]) -> None:
+    """Note why tasks wait. What a record says already is not written again before it is due: room is freed often."""
+    now_ms = store.now_ms() if refusals else 0
     for task_id, refusal in refusals.items():
-        silent = refusal.reason.code in (Code.NODE_SUSPECT, Code.NODE_LOST)
+        task, silent = tasks[task_id], refusal.reason.code in (Code.NODE_SUSPECT, Code.NODE_LOST)
+        same = task.reason == refusal.reason and task.could_fit == refusal.could_fit
+        if same and (task.next_try_ms or 0) > now_ms:
+            continue
         store.defer(
             task_id,
-            attempt=attempts[task_id],
+            attempt=task.attempt,
             reason=refusal.reason,
             could_fit=refusal.could_fit,
             wait_ms=LOOK_SOON_MS if silent else LOOK_AGAIN_MS,
         )
-    store.tally("placing", round((time.monotonic() - began) * 1000), races=races)
-    return Placed(rings, refusals)
 
 
 def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves_turn: bool = True) -> Fleet:
@@ -141,6 +153,7 @@ def need_of(task: Task, spec: Spec, *, now_ms: int) -> Need:
         pinned=home,
         seat=task.seat,
         volume=volume if home else None,
+        priority=spec.priority,
     )
 
 
@@ -153,15 +166,15 @@ def _last_end(task: Task) -> Code | None:
 
 def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> list[Assignment | Refusal]:
     now_ms = store.now_ms()
-    needs = [need_of(task, resolve(task.spec), now_ms=now_ms) for task in tasks]
+    needs = in_order([need_of(task, resolve(task.spec), now_ms=now_ms) for task in tasks])
     fleet = fleet_of(store, needs, settings)
     if any(need.ports for need in needs):
         # A task of this list may be what stands in the way of the next.
         fleet = replace(fleet, names={**fleet.names, **{task.id: task.name for task in tasks}})
-    addresses = {node.name: node.address for node in fleet.nodes}
+    addresses, known = {node.name: node.address for node in fleet.nodes}, {task.id: task for task in tasks}
     return [
-        answer if isinstance(answer, Refusal) else _assignment(task, answer, addresses[answer.node])
-        for task, answer in zip(tasks, place(needs, fleet), strict=True)
+        answer if isinstance(answer, Refusal) else _assignment(known[answer.key], answer, addresses[answer.node])
+        for answer in place(needs, fleet)
     ]
 
 

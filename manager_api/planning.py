@@ -9,6 +9,7 @@ from typing import Any
 from manager_api.placing import fleet_of, need_of
 from manager_api.submission import Deck
 from ormen.scheduler.explanation import Refusal
+from ormen.scheduler.order import in_order
 from ormen.scheduler.rehearsal import Rehearsed, rehearse
 from ormen.scheduler.values import Need
 from ormen.schema import Item
@@ -26,7 +27,7 @@ def plan(deck: Deck, items: Sequence[Item]) -> dict[str, Any]:
     fresh = [item for item in items if item.id not in there]
     now_ms = deck.store.now_ms()
     needs = [need_of(_draft(item), item.spec, now_ms=now_ms) for item in fresh]
-    found = dict(zip((item.id for item in fresh), _rehearsed(deck, needs, fresh), strict=True))
+    found = {row.answer.key: row for row in _rehearsed(deck, in_order(needs), fresh)}
     rows = [_row(item, found.get(item.id), there.get(item.id)) for item in items]
     starts = sum(row["node"] is not None for row in rows if row["there"] is None)
     return {"items": rows, "start": starts, "wait": len(fresh) - starts, "there": len(there)}

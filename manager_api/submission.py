@@ -78,6 +78,7 @@ def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> None:
                 container_name(cluster, item),
                 item.spec.resources,
                 _milliseconds(item.spec.deadline.wait_s),
+                item.spec.priority,
             )
             for item in named
         ]

@@ -13,6 +13,7 @@ from marshmallow import fields
 from ormen import fields as read
 from ormen.errors import Fault
 from ormen.scheduler import constraints as grammar
+from ormen.spec import USUAL_PRIORITY
 from ormen.strict import DURATION, Leaf, Strict
 
 _WHOLE = {"type": "integer"}
@@ -56,6 +57,11 @@ class DeadlineSchema(Strict):
 
 
 PLACING_FIELDS: dict[str, Any] = {
+    "priority": Leaf(
+        read.whole(0, 100, "a priority"),
+        _WHOLE | {"minimum": 0, "maximum": 100, "default": USUAL_PRIORITY, "example": 80,
+                  "description": "Of the tasks that wait, those with a higher one are placed first."},
+    ),
     "deadline": fields.Nested(DeadlineSchema, allow_none=True),
     "retry_on": Leaf(
         read.each(read.whole(1, 255, "an exit code"), most=64),

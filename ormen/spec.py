@@ -14,6 +14,10 @@ UNASKED = Resources(cpu_milli=100, memory_bytes=128 * 1024**2)
 """What is reserved for a task that asks for nothing: 0.1 cores and 128 MiB."""
 
 
+USUAL_PRIORITY = 50
+"""The priority of a task that names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class PortSpec:
     """A container port to publish. `host` None takes one from the pool, `bind` None the agent's own default."""
@@ -172,6 +176,7 @@ class Spec:
     dns: tuple[str, ...] = ()
     log: LogSpec | None = None
     deadline: DeadlineSpec = DeadlineSpec()
+    priority: int = USUAL_PRIORITY
 
     @property
     def on_host_network(self) -> bool:

@@ -80,6 +80,7 @@ class SpecFields(TypedDict, total=False):
     strategy: Literal["epvm", "spread", "binpack", "greedy", "roundrobin"] | None
     retry_on: Sequence[int] | None
     deadline: Deadline | None
+    priority: int | None
     workdir: str | None
     user: str | None
     hostname: str | None

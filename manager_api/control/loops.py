@@ -143,16 +143,17 @@ class Loops:
     def place(self, ids: Sequence[str]) -> None:
         """Place these tasks; none named means that room was freed, so look at all that wait for room."""
         now = self.store.now_ms()
-        tasks = self._tasks(ids or self.store.longest_waiting(SCAN))
-        due = [task for task in tasks if ids or _may_be_placed(task, now)]
-        placed = place_tasks(self.store, self._gathered(due), self.settings)
-        if placed.rings:
-            self.ringer.ring_nodes(placed.rings)
+        tasks = self._tasks(ids or self.store.first_waiting(SCAN))
+        self._place([task for task in tasks if ids or _may_be_placed(task, now)])
 
     def _place_due(self, now_ms: int) -> None:
         due = self.store.due(SCAN, now_ms=now_ms)
-        if due:
-            self.place(due)
+        self._place([task for task in self._tasks(due) if _may_be_placed(task, now_ms)])
+
+    def _place(self, tasks: Sequence[Task]) -> None:
+        placed = place_tasks(self.store, self._gathered(tasks), self.settings)
+        if placed.rings:
+            self.ringer.ring_nodes(placed.rings)
 
     def _end_waits(self, now_ms: int) -> None:
         """Let tasks fail that have waited as long as their spec lets them.

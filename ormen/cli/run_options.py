@@ -86,6 +86,7 @@ placement = _stack(
     many("--constraint", "constraints", metavar="EXPR", help="zone=eu-west, gpu!=none, disk in (ssd,nvme)"),
     one("--strategy", metavar="NAME", help="epvm, spread, binpack, greedy or roundrobin"),
     one("--count", metavar="N", help="That many tasks, NAME-1 to NAME-N"),
+    one("--priority", metavar="N", help="0 to 100: of those that wait, the higher is placed first  [50]"),
 )
 """Where it may go."""
 

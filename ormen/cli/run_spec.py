@@ -212,6 +212,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "labels": ("--label", read.pairs),
     "constraints": ("--constraint", list),
     "strategy": ("--strategy", _as_is),
+    "priority": ("--priority", read.whole),
     "count": ("--count", read.whole),
     "restart": ("--restart", _as_is),
     "retry_on": ("--retry-on", read.codes),

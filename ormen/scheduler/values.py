@@ -8,7 +8,7 @@ from typing import Any
 
 from ormen.node import Node, Resources
 from ormen.reasons import Code
-from ormen.spec import PortSpec
+from ormen.spec import USUAL_PRIORITY, PortSpec
 from ormen.task import Port
 
 Taken = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
@@ -28,7 +28,7 @@ class Need:
     `key` is the task's id. `seat` is the node that already holds this task's reservation: there its own
     amounts count as free; its own host ports never block it. `prefer` is taken when it fits and is not in
     `avoid`; a node of `avoid` only when no other fits. `pinned` is the only node that will do, since the named
-    `volume` is there.
+    `volume` is there. Of a list, those of a higher `priority` have their turn first; that is the caller's to see to.
     """
 
     key: str
@@ -41,6 +41,7 @@ class Need:
     pinned: str | None = None
     seat: str | None = None
     volume: str | None = None
+    priority: int = USUAL_PRIORITY
 
     def fixed_ports(self) -> tuple[PortSpec, ...]:
         """Return the ports whose host port the spec names."""

@@ -17,6 +17,8 @@ past                         sorted set   name, creation and id of ended tasks, 
 ended                        sorted set   ended tasks by the time of their end      member: 7 days, at most 100,000
 pending                      sorted set   waiting tasks by the time of their next   member: while it waits
                                           try
+waiting                      sorted set   waiting tasks by priority, then by their  member: while it waits
+                                          creation
 deadlines                    sorted set   waiting tasks by when they fail, where    member: while it waits
                                           their spec says so
 scheduled                    sorted set   tasks that start, by when their agent     member: until it runs
@@ -99,6 +101,11 @@ class Keys:
     def pending(self) -> str:
         """Return the key of the tasks that wait, by time of their next try."""
         return f"{self.prefix}pending"
+
+    @property
+    def waiting(self) -> str:
+        """Return the key of the tasks that wait, the highest priority first, then the oldest."""
+        return f"{self.prefix}waiting"
 
     @property
     def deadlines(self) -> str:

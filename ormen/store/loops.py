@@ -15,6 +15,10 @@ EVENTS_KEPT_MS = 7 * 24 * 3600 * 1000
 """How long events are kept: seven days."""
 
 
+LEVEL = 1e13
+"""What each step of priority adds to a task's place among those that wait, on top of its creation in ms."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A loop's permission to run. Times are ms of Redis's clock.
@@ -65,13 +69,26 @@ class LoopStore(ManagerStore):
 
     @answering
     def due(self, limit: int, *, now_ms: int) -> list[str]:
-        """Return pending tasks whose next try is due, the longest waiting first."""
-        return list(self.client.zrangebyscore(self.keys.pending, "-inf", now_ms, 0, limit))
+        """Return pending tasks whose next try is due, and those of a higher priority, which go before them in any case.
+
+        The highest priority comes first, then the oldest. Of those that are due, the `limit` that are longest so, and
+        as many before them: so each has its look in time, however many wait before it.
+        """
+        due = list(self.client.zrangebyscore(self.keys.pending, "-inf", now_ms, 0, limit))
+        if not due:
+            return []
+        ranks = {
+            task_id: rank or 0 for task_id, rank in zip(due, self.client.zmscore(self.keys.waiting, due), strict=True)
+        }
+        level = max(ranks.values()) // LEVEL * LEVEL
+        before = self.client.zrangebyscore(self.keys.waiting, "-inf", f"({level}", 0, limit, withscores=True)
+        ranks |= dict(before)
+        return sorted(ranks, key=lambda task_id: ranks[task_id])
 
     @answering
-    def longest_waiting(self, limit: int) -> list[str]:
-        """Return pending tasks, the soonest due first, whether due or not: for when room was freed."""
-        return list(self.client.zrange(self.keys.pending, 0, limit - 1))
+    def first_waiting(self, limit: int) -> list[str]:
+        """Return pending tasks, the highest priority first, then the oldest, whether due or not: room was freed."""
+        return list(self.client.zrange(self.keys.waiting, 0, limit - 1))
 
     @answering
     def overdue(self, *, now_ms: int, limit: int = BATCH) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
+from ormen.spec import USUAL_PRIORITY
 from ormen.store.figures import FigureStore
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
@@ -29,7 +30,8 @@ FIRST_LOOK_MS = 5000
 class NewTask:
     """A task to be stored. Tasks of one submission with the same spec as sent share `spec_id`.
 
-    `patience_ms` is how long it may wait to run before it fails; None: for ever.
+    `patience_ms` is how long it may wait to run before it fails; None: for ever. Of those that wait, one with a higher
+    `priority` is placed first.
     """
 
     id: str
@@ -39,6 +41,7 @@ class NewTask:
     container_name: str
     need: Resources
     patience_ms: int | None = None
+    priority: int = USUAL_PRIORITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
             "need": pack_need(task.need),
             "wait": FIRST_LOOK_MS,
             "text": f"from {by}" if by else "",
+            **({"priority": str(task.priority)} if task.priority != USUAL_PRIORITY else {}),
             **({"patience": str(task.patience_ms)} if task.patience_ms is not None else {}),
         }
         for task in batch

@@ -16,7 +16,8 @@ PERMITTED = {(source.value, target.value) for source, targets in TRANSITIONS.ite
 LIVE, PLACED, ENDED = {"pending", "scheduled", "running"}, {"scheduled", "running"}, {"completed", "failed"}
 VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "rmemory", "rdisk", "tasks", "load",
         "engine", "rev")  # fmt: skip
-SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "scheduled", "counts", "events", "loops",
+SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled",
+          "counts", "events", "loops", "figures",
           "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "brake"}  # fmt: skip
 KINDS = {"task", "spec", "node", "engine"}
 WILD = {"0.0.0.0", "::"}
@@ -147,6 +148,10 @@ def indexes_agree_with_records(raw: Raw) -> None:
         by_state[record["state"]].add(task)
     assert set(keys.get("tasks", {})) == set(keys.get("ids", {})) == set(listed)
     assert keys.get("pending", {}) == {task: float(listed[task]["next"]) for task in by_state["pending"]}
+    ranks = {task: (100 - int(listed[task].get("priority", 50))) * 1e13 for task in by_state["pending"]}
+    assert keys.get("waiting", {}) == {task: rank + int(listed[task]["created"]) for task, rank in ranks.items()}
+    patient = {task for task in by_state["pending"] if "patience" in listed[task]}
+    assert keys.get("deadlines", {}) == {task: float(listed[task]["until_ms"]) for task in patient}
     assert set(keys.get("scheduled", {})) == by_state["scheduled"]
     assert keys.get("names", {}) == {r["name"]: task for task, r in listed.items() if r["state"] in LIVE}
     assert len(keys.get("names", {})) == sum(len(by_state[state]) for state in LIVE), "a name has two live tasks"

@@ -143,11 +143,12 @@ class Store(RuleBasedStateMachine):
         name=st.sampled_from("ab"),
         need=st.sampled_from(NEEDS),
         digest=st.sampled_from("dde"),
+        way=st.sampled_from([(None, 50), (None, 80), (0, 50), (3_600_000, 0)]),
     )
-    def create(self, ids: list[str], name: str, need: Resources, digest: str) -> None:
-        """Submit one task, or a list that shares its spec."""
+    def create(self, ids: list[str], name: str, need: Resources, digest: str, way: tuple[int | None, int]) -> None:
+        """Submit one task, or a list that shares its spec; `way` is how long they may wait, and their priority."""
         names = [name] if len(ids) == 1 else [f"{name}-{IDS.index(task)}" for task in ids]
-        new = [NewTask(i, n, ids[0], digest, f"c-{i}", need) for i, n in zip(ids, names, strict=True)]
+        new = [NewTask(i, n, ids[0], digest, f"c-{i}", need, *way) for i, n in zip(ids, names, strict=True)]
         taken = {n for i, n in zip(ids, names, strict=True) if self.before.keys.get("names", {}).get(n, i) != i}
         try:
             known = self.deck.create(new, {ids[0]: {"image": "nginx"}})
@@ -184,6 +185,17 @@ class Store(RuleBasedStateMachine):
             verb()
         except (TaskNotFound, StillRunning, NameTaken):
             self.same = True
+
+    @rule(task=tasks)
+    def expire(self, task: str) -> None:
+        """End a wait that was too long."""
+        record = self.record(task)
+        left = int(record.get("until_ms", 2**62)) - now_ms()
+        if 0 < left < MARGIN_MS:
+            return  # It may be over by the time the script looks.
+        over = record.get("state") == "pending" and left <= 0
+        self.same = not over
+        assert self.deck.expire({task: "It waited too long."}).failed == ((task,) if over else ())
 
     # What schedulers do.
 

@@ -39,6 +39,7 @@ TAKES = {
         ({"count": "3"}, "count", 3),
         ({"pull": "missing"}, "pull", "if-missing"),
         ({"stop_grace": "30"}, "stop_grace", 30.0),
+        ({"priority": "80"}, "priority", 80),
         ({"deadline_wait": "10m", "deadline_run": "3600"}, "deadline", {"wait": "10m", "run": 3600}),
         ({"entrypoint": "/bin/sh"}, "entrypoint", ["/bin/sh"]),
         ({"health": "/ready", "health_interval": "5s"}, "health", {"http": "/ready", "interval": "5s"}),

@@ -133,6 +133,7 @@ def test_every_fault_is_named_at_once() -> None:
          "write it as zone=eu, gpu!=none, disk in (ssd,nvme), zone~^eu- or kernel>=6.1"),
         ("retry_on", [0], "OUT_OF_RANGE", None), ("retry_on", [256], "OUT_OF_RANGE", None),
         ("retry_on", [], "MALFORMED", "leave it out for every code but 0"), ("retry_on", 75, "WRONG_TYPE", None),
+        ("priority", 101, "OUT_OF_RANGE", None), ("priority", "high", "WRONG_TYPE", None),
         ("deadline", {}, "REQUIRED", "leave deadline out for none"), ("deadline", "1h", "WRONG_TYPE", None),
         ("deadline", {"run": 0}, "OUT_OF_RANGE", None),
         ("deadline", {"run": 1, "runs": 1}, "UNKNOWN_FIELD", "did you mean run?"),

@@ -196,6 +196,8 @@ def _facts(task: Record, look: Look) -> list[str]:
         facts.append(("exit code", str(task["exit_code"])))
     if task.get("next_try_at") and task["state"] == "pending":
         facts.append(("next try", clock(task["next_try_at"], look)))
+    if spec.get("priority") is not None:
+        facts.append(("priority", clean(spec["priority"])))
     if spec.get("deadline"):
         facts.append(("deadline", _deadline(task, spec, look)))
     labels = " ".join(f"{clean(key)}={clean(value)}" for key, value in sorted((task.get("labels") or {}).items()))

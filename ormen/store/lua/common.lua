@@ -34,10 +34,11 @@ local function emit(kind, e)
     'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'to', e.to or '', 'code', e.code or '', 'text', e.text or '')
 end
 
--- Let a task wait from `next` on, and at most for its `patience`, where its spec names one. A start that a node refused does
--- not begin that anew; being accepted, the end of a run and a user's wish do.
+-- Let a task wait: behind those of a higher priority and older ones of its own, from `next` on, and at most for its `patience`, where its
+-- spec names one. A start that a node refused does not begin that anew; being accepted, the end of a run and a wish do.
 local function queue(t, anew)
   redis.call('ZADD', P .. 'pending', t.next, t.id)
+  redis.call('ZADD', P .. 'waiting', int((100 - (t.priority or 50)) * 1e13 + t.created), t.id)
   if not t.patience then return end
   if anew or not t.until_ms then set(t, { until_ms = int(t.next + t.patience) }) end
   redis.call('ZADD', P .. 'deadlines', t.until_ms, t.id)
@@ -54,6 +55,7 @@ local function move(t, to, kind, code, text)
     queue(t, from ~= 'scheduled')
   else
     redis.call('ZREM', P .. 'pending', t.id)
+    redis.call('ZREM', P .. 'waiting', t.id)
     unset(t, 'next', 'fit')
     if t.patience then
       redis.call('ZREM', P .. 'deadlines', t.id)

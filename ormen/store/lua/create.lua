@@ -1,7 +1,7 @@
 -- Store new tasks, at most 100, all or none.
--- ARGV: tasks = list of {id, name, spec, digest, container, need, wait, patience}; specs = spec id -> JSON; dry = '1' to check only;
+-- ARGV: tasks = list of {id, name, spec, digest, container, need, wait, patience, priority}; specs = spec id -> JSON; dry = '1' to check only;
 --       list = the transaction of which this is a part, or '': a part whose check refused it lets none be written.
---       patience: milliseconds after which it fails if it does not run, or absent;
+--       patience: milliseconds after which it fails if it does not run, or absent; priority: or absent for 50;
 --       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
 -- Replies: JSON {conflicts = list of [code, id, other id]} and nothing written, or {known = ids with the same content}.
 -- Race closed: two clients with the same id or name; the second sees the first's record or conflict.
@@ -31,7 +31,8 @@ if A.dry ~= '1' then
     redis.call('HSET', P .. 'names', n.name, n.id)
     redis.call('ZADD', P .. 'tasks', NOW, n.id)
     redis.call('ZADD', P .. 'ids', 0, n.id)
-    local t = { id = n.id, next = int(NOW + n.wait) }
+    local t = { id = n.id, next = int(NOW + n.wait), created = NOW }
+    if n.priority then set(t, { priority = n.priority }) end
     if n.patience then set(t, { patience = n.patience, until_ms = int(NOW + n.patience) }) end
     queue(t)
     redis.call('HINCRBY', P .. 'counts', 'pending', 1)

@@ -19,7 +19,7 @@ if t.state == 'completed' or t.state == 'failed' then
   reply.due = 1
 elseif t.state == 'pending' then
   set(t, { next = int(NOW), delays = '0', rev = int((t.rev or 0) + 1) })
-  redis.call('ZADD', P .. 'pending', NOW, t.id)
+  queue(t)
   emit('task.retried', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, text = A.text })
   reply.due = 1
 elseif again and (view(t.node) or { lost = '1' }).lost == '1' then

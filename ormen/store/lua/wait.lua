@@ -7,6 +7,6 @@ if t.state ~= 'pending' or t.wanted ~= 'running' then return 0 end
 if t.attempt ~= A.attempt then return 0 end
 local new = t.code ~= A.code
 set(t, { code = A.code, text = A.text, fit = A.fit, next = int(NOW + A.wait), rev = int((t.rev or 0) + 1) })
-redis.call('ZADD', P .. 'pending', NOW + A.wait, A.id)
+queue(t)
 if new then emit('task.waiting', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, code = A.code, text = A.text }) end
 return new and 1 or 0
