@@ -180,7 +180,7 @@ def expected_keys(world: World, kept: Sequence[Task], running: Sequence[Task]) -
     """The formula: eleven keys of the cluster, one of the sweep, and those of each node, engine and task on record."""
     keys = world.store.keys
     alone = (keys.cluster, keys.tasks, keys.ids, keys.names, keys.past, keys.ended, keys.counts, keys.views)
-    cluster = {*alone, keys.facts, keys.heartbeats, keys.events, keys.loops, keys.lease("sweep")}
+    cluster = {*alone, keys.facts, keys.heartbeats, keys.events, keys.figures, keys.loops, keys.lease("sweep")}
     records = {keys.task(task.id) for task in (*kept, *running)}
     # Tasks of one submission share its spec, which stays for the last of them: the test counts its tasks.
     specs = set(world.store.client.scan_iter(keys.spec("*")))
