@@ -19,6 +19,7 @@ from manager_api.routes.seed import seed
 from manager_api.routes.system import system
 from manager_api.routes.tasks import tasks
 from manager_api.routes.tokens import tokens
+from manager_api.routes.why import why
 from manager_api.services import Services
 from ormen import __version__
 from ormen.policy_file import load_policy
@@ -60,7 +61,7 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings, mine)
     documentation = Documentation(app)
-    for blueprint in (tasks, plan, logs, nodes, brake, events, prune, tokens, registries, system, seed):
+    for blueprint in (tasks, why, plan, logs, nodes, brake, events, prune, tokens, registries, system, seed):
         documentation.register_blueprint(blueprint)
     return app
 

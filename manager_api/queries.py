@@ -151,6 +151,12 @@ class TasksQuery(PageQuery):
     )
 
 
+class WhyQuery(Strict):
+    """How much of the nodes is told."""
+
+    all = Param(flag, {**FLAG, "description": "tell every node in full, however many there are"}, default=False)
+
+
 class EventsQuery(PageQuery):
     """Which events, and whether to stay for those to come."""
 

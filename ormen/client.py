@@ -100,6 +100,12 @@ class Client(FleetCalls):
         """Return one task by its name, id or a unique beginning of the id."""
         return self._object("GET", f"/v1/tasks/{segment(word)}")
 
+    def why(self, word: str, *, every: bool = False) -> Document:
+        """Return why a task waits, failed, moved, is slow or runs; `every` tells each node in full, not in groups."""
+        query = {"all": True} if every else {}
+        found: Document = self._transport.send(Request("GET", f"/v1/tasks/{segment(word)}/why", query))
+        return found
+
     def attempts(self, word: str) -> list[Document]:
         """Return the attempts on record, at most ten."""
         return list(self._object("GET", f"/v1/tasks/{segment(word)}/attempts")["items"])

@@ -67,7 +67,8 @@ class Node:
     state that was last told as an event, None until liveness has told one. `held` says that it is lost and the brake
     keeps its tasks from being moved. `heartbeat_ms` is
     the age-giving time of the last heartbeat; `state` is derived from it when the node is read.
-    `facts` holds the rest of what the agent measured, by name.
+    `since_ms` is since when it is in its state, None where that is not known; `marked_by` and `marked_why` say who has
+    drained or cordoned it. `facts` holds the rest of what the agent measured, by name.
     """
 
     name: str
@@ -93,6 +94,9 @@ class Node:
     heartbeat_age_s: float = 0.0
     joined_ms: int = 0
     skew_ms: int = 0
+    since_ms: int | None = None
+    marked_by: str | None = None
+    marked_why: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -116,6 +116,33 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """One check of a container, by its host's clock. `status` is that of HTTP or an exit code, None without answer."""
+
+    at_ms: int
+    ok: bool
+    sentence: str
+    took_ms: int = 0
+    status: int | None = None
+    output: str = ""
+
+    def to_list(self) -> list[Any]:
+        """Return the packed form of the record: the fields in their order."""
+        return [self.at_ms, self.ok, self.sentence, self.took_ms, self.status, self.output]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the check as the API shows it."""
+        return {
+            "at": rfc3339(self.at_ms),
+            "ok": self.ok,
+            "status": self.status,
+            "took_ms": self.took_ms,
+            "output": self.output,
+            "sentence": self.sentence,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A task's record as the store holds it. Times are milliseconds of Redis's clock.
 
@@ -125,7 +152,8 @@ class Task:
     task that waits for room whether any known node could ever hold it: ``later`` or ``never``. `avoid` maps a node
     to the time until which another is preferred. `node` of a pending task is the one of its last attempt.
     `until_ms` is when a task fails that does not run by then. `paused_ms` is when the container was seen paused by
-    somebody. `revision` grows with every write.
+    somebody. `probes` are the last checks of an attempt that does not pass them, newest first. `revision` grows with
+    every write.
     """
 
     id: str
@@ -159,6 +187,7 @@ class Task:
     restart_code: Code | None = None
     avoid: Mapping[str, int] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
+    probes: tuple[Probe, ...] = ()
     revision: int = 0
 
     @property

@@ -8,9 +8,9 @@ writes a reason's sentence as that of the event, so `sentence` is set only where
 from __future__ import annotations
 
 import random
-import signal
 from dataclasses import dataclass, replace
 
+from ormen.exits import coded
 from ormen.reasons import SPENDS, Code, Reason
 from ormen.spec import RestartPolicy, Spec
 from ormen.store.agent import Report
@@ -179,18 +179,6 @@ def pause_s(delays: int, rng: random.Random) -> float:
         return 0.0
     plain = min(BACKOFF_MOST_S, 2.0 ** min(delays - 1, 16))
     return float(min(BACKOFF_MOST_S, plain * (1 + JITTER * rng.random())))
-
-
-def coded(code: int | None) -> str:
-    """Return ``exit code 137 (SIGKILL)``: the signal behind a code over 128 is named."""
-    if code is None:
-        return "exit code unknown"
-    if 128 < code <= 128 + 64:
-        try:
-            return f"exit code {code} ({signal.Signals(code - 128).name})"
-        except ValueError:
-            return f"exit code {code} (signal {code - 128})"
-    return f"exit code {code}"
 
 
 def span(seconds: float) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock
@@ -19,13 +20,16 @@ from ormen.reasons import Reason
 from ormen.schema import resolve
 from ormen.spec import HealthSpec
 from ormen.store.agent import Remark
-from ormen.task import Health, State, Task, Wanted
+from ormen.task import Health, Probe, State, Task, Wanted
 from worker_agent import probes
 from worker_agent.lanes import PROBE, Lanes, Ticket
 from worker_agent.runtime import Container, ProbeResult, RuntimeFault
 from worker_agent.station import Station
 
 log = logging.getLogger(__name__)
+
+KEPT = 3
+"""So many of the last checks are told of a task that does not pass them."""
 
 STARTING_EVERY_S = 1.0
 """The longest wait between two checks of a container that has not passed one yet."""
@@ -47,10 +51,14 @@ class Watched:
     passed: bool = False
     failures: int = 0
     last: float | None = None
+    results: tuple[Probe, ...] = ()
+    said: str = ""
 
-    def take(self, result: ProbeResult, now: float) -> None:
+    def take(self, result: ProbeResult, now: float, *, wall_ms: int = 0) -> None:
         """Count a result and say when the next check is due."""
         self.last = now
+        probe = Probe(wall_ms, result.ok, result.sentence, result.took_ms, result.status, result.output[:200])
+        self.results = (probe, *self.results)[:KEPT]
         if result.ok:
             self.passed, self.failures = True, 0
         elif self.passed or now >= self.grace_until:
@@ -150,7 +158,7 @@ class Probing:
         with self._lock:
             if self._watched.get(item.task_id) is not item or self._station.evidence.is_ending(container.id):
                 return "ended meanwhile"
-            item.take(result, self.clock())
+            item.take(result, self.clock(), wall_ms=self._station.wall_ms())
         self._changed.set()
         self._tell(item, result)
         if item.over:
@@ -175,10 +183,13 @@ class Probing:
 
     def _tell(self, item: Watched, result: ProbeResult) -> None:
         state = item.state
-        if state is Health.STARTING or (state is Health.HEALTHY and item.told is Health.HEALTHY):
+        if state is Health.HEALTHY and item.told is Health.HEALTHY:
             return
         if item.failures > item.health.retries:
             return  # The end was asked for and waits its turn, or for Redis.
+        if state is Health.STARTING:
+            self._tell_in_vain(item, result)
+            return
         failing = state is Health.FAILING
         count = f" ({item.failures} of {item.health.retries} failures)" if failing else ""
         remark = Remark(
@@ -190,9 +201,19 @@ class Probing:
             code=result.code if failing else None,
             detail=f"{result.sentence}{count}" if failing else "",
             health=state,
+            probes=item.results if failing else (),
         )
         try:
             if self._station.store.note(remark):
                 item.told = state
         except StoreUnavailable as fault:
             log.debug("health of %s not told: %s", item.task_id, fault)
+
+    def _tell_in_vain(self, item: Watched, result: ProbeResult) -> None:
+        """Say what a check is answered that does not count yet, when that is another answer than before."""
+        if result.sentence == item.said:
+            return
+        item.said = result.sentence
+        node, probes = self._station.node, item.results
+        with suppress(StoreUnavailable):
+            self._station.store.note(Remark(task=item.task_id, node=node, attempt=item.attempt, probes=probes))

@@ -34,6 +34,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "prune": ("prune", "Remove all ended tasks, and what nothing needs"),
     },
     "Answers": {
+        "why": ("why", "Say why a task waits, failed, moved or is slow"),
         "events": ("events", "Show or follow what happened"),
         "logs": ("logs", "Show or follow what tasks print, also of ended attempts"),
         "inspect": ("inspect", "Print everything known about a task or node"),
@@ -55,6 +56,7 @@ FIRST_STEPS: Sequence[tuple[str, str, str]] = (
     ("up", "ormen up", "start a cluster on this machine"),
     ("run", "ormen run nginx -p 8080:80", "run a container and wait until it is up"),
     ("status", "ormen status", "what runs, where, and what waits for what"),
+    ("why", "ormen why TASK", "the reason, with amounts and names"),
     ("logs", "ormen logs -f TASK", "what it prints"),
 )
 

@@ -59,7 +59,11 @@ class Refusal:
 
     def why(self, name: str) -> str:
         """Return the sentence that ``ormen why`` begins with: ``web-4 waits because host port 8080 is …``."""
-        return f"{name} waits{self.clause}"
+        return f"{name} waits{self.clause.replace(sentences.NAME, name)}"
+
+    def remedies(self, name: str) -> tuple[tuple[str, str | None], ...]:
+        """Return `fixes` for the task of that name."""
+        return tuple((sentence.replace(sentences.NAME, name), command) for sentence, command in self.fixes)
 
     def to_json(self, *, nodes: int | None = None) -> dict[str, Any]:
         """Return the placement part of ``why``; `nodes` keeps that many, those with the fewest blockers."""
@@ -72,11 +76,11 @@ class Refusal:
                 {
                     "node": name,
                     "blockers": [blocker.to_json() for blocker in blockers],
-                    "fits_if": [dict(change.document) for change in fits_if(blockers)],
+                    "fits_if": [change.to_json() for change in fits_if(blockers)],
                 }
                 for name, blockers in rows
             ],
-            "fixes": [{"sentence": sentence, "command": command} for sentence, command in self.fixes],
+            "fixes": [{"sentence": sentence, "command": command} for sentence, command in self.remedies("TASK")],
             "notes": list(self.notes),
         }
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ormen.clock import rfc3339
 from ormen.node import Node, NodeState, Resources
 from ormen.reasons import Code
 from ormen.scheduler.constraints import FACTS, Constraint, parse, values_of
 from ormen.scheduler.ports import Clash, PortBook
 from ormen.scheduler.values import Blocker, Change, Need
-from ormen.scheduler.words import size_down, size_up, without_unit
+from ormen.scheduler.words import size_beside, size_down, size_up, without_unit
 from ormen.units import format_age, format_cores
 
 
@@ -59,7 +60,9 @@ class Open:
             text = f"{node.name} has reported all its containers"
         else:
             text = f"{node.name} {'is active again' if manual else 'comes back'}"
-        return (Blocker(code, state_phrase(node), fits_if=Change(text, {"node": node.name, "state": "ready"})),)
+        change = Change(text, {"node": node.name, "state": "ready"})
+        details = {"since": rfc3339(node.since_ms), "by": node.marked_by, "why": node.marked_why}
+        return (Blocker(code, state_phrase(node), fits_if=change, details=details),)
 
 
 def state_phrase(node: Node) -> str:
@@ -133,12 +136,13 @@ class Amount:
         asked, free = self.of(need.resources), self.of(room(need, node))
         if asked <= free:
             return ()
-        said = without_unit(self.down(free), beside=self.up(asked))
+        has = self.down(free) if self.code is Code.FIT_CPU else size_beside(free, self.up(asked))
+        said = without_unit(has, beside=self.up(asked))
         sentence = f"{self.noun}: asks {self.up(asked)}, {said} free"
         change = None
         if free > 0:
             flag = "cpus" if self.code is Code.FIT_CPU else self.field
-            change = Change(f"{flag} <= {self.down(free)}", self._document(free))
+            change = Change(f"{flag} <= {has}", self._document(free))
         return (Blocker(self.code, sentence, asked=asked, free=free, fits_if=change),)
 
     def up(self, amount: int) -> str:

@@ -15,6 +15,9 @@ from ormen.scheduler.values import Blocker, Fleet, Need
 from ormen.scheduler.words import counted, listed
 from ormen.units import format_age, format_size
 
+NAME = "\0"
+"""Stands for the task's name in a clause and in a remedy: one refusal answers for many tasks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -67,7 +70,8 @@ def fixes(views: Views, finding: Finding) -> tuple[tuple[str, str | None], ...]:
     if finding.fixes or views.fitting:
         return finding.fixes
     found: list[tuple[str, str | None]] = []
-    for node in views.allowed:
+    # A cordoned node only waits for somebody; one that drains is being emptied for a purpose.
+    for node in sorted(views.allowed, key=lambda node: node.state is NodeState.DRAINING):
         held = node.state in (NodeState.DRAINING, NodeState.CORDONED)
         if held and all(rule.admits(views.need, node) for rule in (*AMOUNTS, views.ports)):
             found.append((f"activate {node.name}", f"ormen mast activate {node.name}"))
@@ -140,8 +144,10 @@ def _pinned_away(views: Views, node: Node, code: Code) -> Finding:
     only = f"{'the ' if views.need.volume else ''}{volume_phrase(views.need)} is only there"
     if code in (Code.NODE_LOST, Code.NODE_SUSPECT) and node.state is not NodeState.READY:
         spoke = f"{node.name} last spoke {format_age(node.heartbeat_age_s)} ago"
-        remedy = (f"bring {node.name} back, or give the data up: remove the task, then run it anew", None)
-        return Finding(code, f"Its node is {node.state.value}: {spoke}, and {only}.", fixes=(remedy,))
+        sentence = f"Its node is {node.state.value}: {spoke}, and {only}."
+        whose = f"{NAME}'s {volume_phrase(views.need).removeprefix('its ')} is only there"
+        clause = f" because its node is {node.state.value}: {spoke}, and {whose}."
+        return Finding(code, sentence, clause, fixes=_back_or_anew(f"bring {node.name} back"))
     return Finding(code, f"Its node takes no tasks: {node.name} {_is(node)}, and {only}.")
 
 
@@ -236,8 +242,11 @@ def _nowhere(views: Views) -> Finding:
         sentence = f"{_capital(volume_phrase(need))} is on {need.pinned}, which does not meet its constraints."
     else:
         sentence = f"{_capital(volume_phrase(need))} is on {need.pinned}, which is not a node of this cluster any more."
-    rebuild = "bring that node back, or give the data up: remove the task, then run it anew"
-    return Finding(Code.VOLUME_ELSEWHERE, sentence, fixes=((rebuild, None),))
+    return Finding(Code.VOLUME_ELSEWHERE, sentence, fixes=_back_or_anew("bring that node back"))
+
+
+def _back_or_anew(back: str) -> tuple[tuple[str, str | None], ...]:
+    return ((back, None), (f"give the data up: ormen rm {NAME}, then run it anew", None))
 
 
 def _capital(text: str) -> str:
@@ -288,4 +297,4 @@ def _values(known: Sequence[tuple[str, list[str]]]) -> str:
 
 
 def _rerun(constraint: str) -> tuple[tuple[str, str | None], ...]:
-    return ((f"remove it, then run it with --constraint {constraint}", None),)
+    return ((f"ormen rm {NAME}, then run it with --constraint {constraint}", None),)

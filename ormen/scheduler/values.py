@@ -128,6 +128,10 @@ class Change:
     text: str
     document: Mapping[str, Any]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the document with the text as its sentence."""
+        return {**self.document, "sentence": self.text}
+
 
 _UNITS = {Code.FIT_MEMORY: "_bytes", Code.FIT_DISK: "_bytes", Code.FIT_CPU: "_cpu"}
 
@@ -137,7 +141,7 @@ class Blocker:
     """One thing that keeps a task off one node.
 
     `asked` and `free` are amounts (milli-cores, bytes, ports) or None; `fits_if` is None when nothing that an
-    operator does to a running node helps.
+    operator does to a running node helps. `details` are further members of its document.
     """
 
     code: Code
@@ -145,6 +149,7 @@ class Blocker:
     asked: int | None = None
     free: int | None = None
     fits_if: Change | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return code, amounts with their unit in the name (``asked_bytes``, ``asked_cpu`` in cores), sentence."""
@@ -153,4 +158,4 @@ class Blocker:
         for name, amount in (("asked", self.asked), ("free", self.free)):
             if amount is not None:
                 document[name + _UNITS.get(self.code, "")] = amount / scale if scale > 1 else amount
-        return {**document, "sentence": self.sentence}
+        return {**document, **self.details, "sentence": self.sentence}

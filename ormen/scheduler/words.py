@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ormen.units import format_size
 
+_UNITS = {"TiB": 1024**4, "GiB": 1024**3, "MiB": 1024**2, "KiB": 1024}
 _STEPS = tuple(1024**power for power in (4, 3, 2, 1))
 
 
@@ -20,6 +21,14 @@ def size_down(amount: int) -> str:
     With `size_up` for what is asked, two different amounts never read as the same.
     """
     return format_size(_snap(max(amount, 0), up=False))
+
+
+def size_beside(amount: int, other: str) -> str:
+    """Return `size_down` in the unit of the size `other` that it stands beside, if that leaves a tenth of it."""
+    unit = other.partition(" ")[2]
+    step = _UNITS.get(unit, 1)
+    tenths = max(amount, 0) * 10 // step
+    return f"{tenths / 10:.1f} {unit}" if 1 <= tenths < 10 and step > 1 else size_down(amount)
 
 
 def _snap(amount: int, *, up: bool) -> int:

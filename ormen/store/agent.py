@@ -170,7 +170,10 @@ class AgentStore(Answerer):
             fields["cid"] = remark.container_id
         if remark.paused:
             fields["paused"] = "now"
-        unset = [field for field, gone in (("detail", remark.detail == ""), ("paused", remark.paused is False)) if gone]
+        if remark.probes:
+            fields["probes"] = json.dumps([probe.to_list() for probe in remark.probes])
+        over = (("detail", remark.detail == ""), ("paused", remark.paused is False), ("probes", remark.probes == ()))
+        unset = [field for field, gone in over if gone]
         return bool(
             self.run(
                 "note",

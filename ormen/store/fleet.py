@@ -10,7 +10,7 @@ from typing import Any
 from redis import Redis
 
 from ormen.errors import NodeNotFound
-from ormen.node import Node, Stranger
+from ormen.node import Node, NodeState, Stranger
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.records import holds_tasks_though_lost, node_of, node_state
@@ -23,7 +23,7 @@ Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
 STRANGE_MS = 30_000
 """For how long an agent of another cluster is shown after its last call."""
 
-DETAILS = ("beat", "facts", "skew", "shown", "joined", "trouble", "awaited", "by", "why", "marked")
+DETAILS = ("beat", "facts", "skew", "shown", "joined", "trouble", "trouble_since", "awaited", "by", "why", "marked")
 """What is read of a node's own hash."""
 
 NATURAL = re.compile(r"(\d+)")
@@ -111,14 +111,13 @@ class FleetReader(RedisStore):
         pace = interval_ms(len(views))
         found = []
         for name, detail in zip(names, details, strict=True):
-            beat, measured, skew, shown, joined, trouble, awaited, *mark = detail
+            beat, measured, skew, shown, joined, trouble, troubled, awaited, *mark = detail
             heartbeat = int(heard.get(name, 0))
             silent = now - max(heartbeat, int(since or 0))
+            suspect_ms = pace * self.settings.suspect_intervals
+            lost_ms = max(pace * self.settings.lost_intervals, int(awaited or 0) - heartbeat if heartbeat else 0)
             state, code = node_state(
-                views[name],
-                silent_ms=silent if heartbeat else now,
-                suspect_ms=pace * self.settings.suspect_intervals,
-                lost_ms=max(pace * self.settings.lost_intervals, int(awaited or 0) - heartbeat if heartbeat else 0),
+                views[name], silent_ms=silent if heartbeat else now, suspect_ms=suspect_ms, lost_ms=lost_ms
             )
             held = bool(braked) and heartbeat > int(bar or 0) and holds_tasks_though_lost(views[name])
             code = Code.BRAKE if held else code
@@ -134,6 +133,7 @@ class FleetReader(RedisStore):
                 "shown": shown,
                 "measured": self._decoded.of(name, "measured", measured),
                 "joined_ms": int(joined or 0),
+                **_since(state, code, heartbeat, (suspect_ms, lost_ms, int(troubled or 0)), mark),
             }
             found.append(node_of(name, views[name], self._decoded.of(name, "facts", facts[name]), live))
         self._decoded.keep(views)
@@ -184,6 +184,26 @@ class FleetReader(RedisStore):
         chosen = {key: value for key, value in labels.items() if value is not None}
         self.run("label", node=name, set=chosen, clear=[key for key, value in labels.items() if value is None])
         return self.node(name)
+
+
+def _since(
+    state: NodeState, code: Code | None, heartbeat_ms: int, limits: tuple[int, int, int], mark: Sequence[Any]
+) -> dict[str, Any]:
+    """Return since when a node is in its state, and who has marked it.
+
+    `limits` are the silence after which it is suspect, and lost, and since when its agent complains. A silent node
+    was suspect and lost when its time was over, whenever somebody looked.
+    """
+    by, why, at = mark
+    marked = {"by": by or None, "why": why or None} if state in (NodeState.DRAINING, NodeState.CORDONED) else {}
+    suspect_ms, lost_ms, troubled = limits
+    if marked:
+        since = int(at or 0)
+    elif code in (Code.NODE_SUSPECT, Code.NODE_LOST, Code.BRAKE):
+        since = heartbeat_ms + (suspect_ms if state is NodeState.SUSPECT else lost_ms) if heartbeat_ms else 0
+    else:
+        since = troubled
+    return {"since_ms": since or None, **marked}
 
 
 def _state_reason(

@@ -8,7 +8,7 @@ from typing import Any
 
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
-from ormen.task import Health, Port, State, Task
+from ormen.task import Health, Port, Probe, State, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ class Outcome:
 class Remark:
     """Something worth knowing of an attempt that is no transition; None leaves a field as it is.
 
-    `paused` says that somebody has paused its container, or let it go on.
+    `paused` says that somebody has paused its container, or let it go on. `probes` are the last checks, newest first;
+    empty: those on record are over.
     """
 
     task: str
@@ -150,3 +151,4 @@ class Remark:
     health: Health | None = None
     container_id: str | None = None
     paused: bool | None = None
+    probes: tuple[Probe, ...] | None = None

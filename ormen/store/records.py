@@ -9,7 +9,7 @@ from typing import Any
 from ormen.node import Node, NodeState, Resources
 from ormen.reasons import Code, Reason
 from ormen.spec import PortSpec
-from ormen.task import Attempt, Health, Port, State, Task, Wanted
+from ormen.task import Attempt, Health, Port, Probe, State, Task, Wanted
 
 VIEW_FIELDS = 14
 
@@ -64,6 +64,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
         restart_code=Code(record["restart_code"]) if "restart_code" in record else None,
         avoid={node: int(until) for node, until in json.loads(record.get("avoid", "{}")).items()},
         attempts=_attempts(record, attempt),
+        probes=tuple(Probe(*probe) for probe in json.loads(record.get("probes", "[]"))),
         revision=int(record.get("rev", 0)),
     )
 
@@ -73,7 +74,8 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
 
     `live` holds what is derived when it is read: ``state``, ``reason``, ``heartbeat_ms``, ``age_s``, ``held``
     by the brake, and from the node's own hash ``beat`` (what the last heartbeat measured), ``measured`` (what one
-    now and then adds), ``skew_ms``, ``shown`` and ``joined_ms``, where they were read.
+    now and then adds), ``skew_ms``, ``shown`` and ``joined_ms``, where they were read; so are ``since_ms``, ``by`` and
+    ``why`` of its state.
     """
     _mode, synced, _trouble, lost, *numbers, load, engine, _rev = view.split()
     cpu, memory, disk, rcpu, rmemory, rdisk, tasks = map(int, numbers)
@@ -103,8 +105,16 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
         joined_ms=live.get("joined_ms", 0),
         skew_ms=live.get("skew_ms", 0),
         shown=live.get("shown"),
-        facts={**facts.get("facts", {}), **live.get("measured", {}), "load": int(load) / 1000},
+        since_ms=live.get("since_ms"),
+        marked_by=live.get("by"),
+        marked_why=live.get("why"),
+        facts={**facts.get("facts", {}), **live.get("measured", {}), **_ages(beat), "load": int(load) / 1000},
     )
+
+
+def _ages(beat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how long ago the agent had last seen all of Docker, and read a message, when it sent its heartbeat."""
+    return {key: value for key, value in beat.items() if key.endswith("_age_s")}
 
 
 def node_state(view: str, *, silent_ms: float, suspect_ms: float, lost_ms: float) -> tuple[NodeState, Code | None]:

@@ -11,9 +11,16 @@ from typing import Any
 from ormen.errors import Ambiguous, TaskNotFound
 from ormen.events import Event
 from ormen.messages import SENT
+from ormen.reasons import WAITS_FOR_ROOM
 from ormen.store.redis import RedisStore, answering
 from ormen.store.scripts import BATCH
 from ormen.task import State, Task, Wanted
+
+SPAN = 2000
+"""Events of all tasks that are looked at for those of one attempt."""
+
+SCAN = 1000
+"""Waiting tasks that are looked at for one's place among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,40 @@ class TaskReader(RedisStore):
                 break
             low, high = (low, f"({rows[-1][0]}") if newest else (f"({rows[-1][0]}", high)
         return found[:limit][::-1] if newest else found[:limit]
+
+    @answering
+    def events_between(self, task: str, *, from_ms: int, to_ms: int, newest: bool = False) -> list[Event]:
+        """Return one task's events of a span of time, oldest first.
+
+        Of a span in which much else happened only the first `SPAN` events of all are looked at, with `newest` the last.
+        """
+        low, high = f"{max(from_ms, 0)}-0", str(to_ms)
+        rows: Any = (
+            self.client.xrevrange(self.keys.events, high, low, count=SPAN)
+            if newest
+            else self.client.xrange(self.keys.events, low, high, count=SPAN)
+        )
+        found = [Event.from_fields(event_id, fields) for event_id, fields in rows if fields.get("task") == task]
+        return found[::-1] if newest else found
+
+    @answering
+    def queue_of(self, task: Task) -> tuple[int, int] | None:
+        """Return a task's place among those that wait for room, the longest waiting first, and how many these are.
+
+        None for a task that does not wait for room. Of more than 1,000 that wait, those due soonest count.
+        """
+        ids = self.client.zrange(self.keys.pending, 0, SCAN - 1)
+        with self.client.pipeline(transaction=False) as pipe:
+            for task_id in ids:
+                pipe.hmget(self.keys.task(task_id), "code", "created")
+            rows = pipe.execute() if ids else []
+        line = sorted(
+            (int(created), task_id)
+            for task_id, (code, created) in zip(ids, rows, strict=True)
+            if created and code in WAITS_FOR_ROOM
+        )
+        mine = (task.created_ms, task.id)
+        return (line.index(mine) + 1, len(line)) if mine in line else None
 
     @answering
     def follow(self, after: str, block_ms: int) -> list[Event]:

@@ -50,6 +50,11 @@ class Sailor:
             Report(task_id, self.name, attempt, target, reason=reason, exit_code=exit_code, log_tail=log, release=True)
         )
 
+    def stopped(self, task_id: str, *, attempt: int = 1) -> None:
+        """Report that the container was stopped, as was asked."""
+        reason = Reason(Code.STOPPED, f"Stopped on {self.name} in 0.1s, exit code 0.")
+        self._report(Report(task_id, self.name, attempt, State.COMPLETED, reason=reason, exit_code=0, release=True))
+
     def refuse(self, task_id: str, code: Code, sentence: str, *, attempt: int = 1) -> None:
         """Report that the container cannot be started here."""
         reason = Reason(code, sentence)

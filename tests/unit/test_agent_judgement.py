@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from ormen.exits import coded
 from ormen.reasons import Code, Reason
 from ormen.spec import RestartPolicy, Spec
 from ormen.task import State, Task, Wanted
 from worker_agent import judgement
-from worker_agent.judgement import End, coded, pause_s, span
+from worker_agent.judgement import End, pause_s, span
 
 TASK = Task("id", "web", {}, Wanted.RUNNING, State.RUNNING, 0, "web.x", attempt=2, node="node-1")
 DICE = random.Random(1)

@@ -139,7 +139,7 @@ def test_nodes_that_take_no_tasks_are_named_with_their_state() -> None:
         Code.NODE_DRAINING, "Both nodes with disk=ssd take no tasks: node-2 is draining and node-3 is cordoned."
     )
     assert told.blockers["node-1"][0].sentence == "label disk=ssd: has disk=hdd"
-    assert told.fixes == (("activate node-2", "ormen mast activate node-2"),)
+    assert told.fixes == (("activate node-3", "ormen mast activate node-3"),)
 
 
 def test_a_volume_on_a_lost_node_waits_for_it() -> None:
@@ -149,7 +149,7 @@ def test_a_volume_on_a_lost_node_waits_for_it() -> None:
         node("node-2", state=NodeState.LOST, heartbeat_age_s=130),
     )  # fmt: skip
     assert told.why("db") == (
-        "db waits because its node is lost: node-2 last spoke 2m10s ago, and the volume pgdata is only there."
+        "db waits because its node is lost: node-2 last spoke 2m10s ago, and db's volume pgdata is only there."
     )
     assert (told.reason.code, told.could_fit) == (Code.NODE_LOST, "later")
     assert told.blockers["node-1"][0].sentence == "volume pgdata is on node-2"

@@ -32,16 +32,22 @@ def failure(sentence: str, look: Look, *, code: str | None = None, hint: str | N
         text, hint = f"{text.removesuffix('.')}; {clean(hint)}", None
     if text and text[-1] not in ".?!":
         text += "."
-    tail = f"  [{code}]" if code else ""
-    # The code stays in one piece with its two spaces; \x00 keeps the wrapping from splitting there.
-    lines = wrap(text + tail.replace("  [", " \x00["), look.width, first="error: ", rest=" " * 7)
-    lines = [line.replace(" \x00[", "  [").replace("\x00[", "[") for line in lines]
-    if look.width is not None and len(lines[-1]) > look.width:
-        lines[-1:] = [lines[-1].rsplit("  [", 1)[0], f"       [{code}]"]
+    lines = coded(text, code, look, first="error: ", rest=" " * 7)
     lines[0] = paint("error:", "red", look) + lines[0][6:]
+    return "\n".join([*lines, *_hint(hint, look)])
+
+
+def coded(text: str, code: str | None, look: Look, *, first: str = "", rest: str = "") -> list[str]:
+    """Return a sentence with its code behind it, ``[CODE]``, wrapped and never cut."""
+    tail = f"  [{code}]" if code else ""
+    # The code stays with the last word and its two spaces; \x00 keeps the wrapping from splitting there.
+    lines = wrap(text + tail.replace("  [", "\0\0["), look.width, first=first, rest=rest)
+    lines = [line.replace("\0\0[", "  [") for line in lines]
+    if look.width is not None and len(lines[-1]) > look.width:
+        lines[-1:] = [lines[-1].rsplit("  [", 1)[0], f"{rest}[{code}]"]
     if tail:
         lines[-1] = lines[-1].replace(f"[{code}]", paint(f"[{code}]", "dim", look))
-    return "\n".join([*lines, *_hint(hint, look)])
+    return lines
 
 
 def _hint(hint: str | None, look: Look) -> list[str]:

@@ -43,7 +43,7 @@ local function assign(a)
   hold(v.engine, ports, t)
   set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, placement = a.placement, address = a.address,
     assigned = int(NOW), detail = 'sent to ' .. a.node })
-  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'restart', 'restart_code')
+  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code')
   move(t, 'scheduled', 'task.placed', nil, a.text)
   redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
   local holders, former = cjson.decode(t.holders or '[]'), {}

@@ -1,0 +1,71 @@
+"""Why a task is as it is: its record, its events, its node and, while it waits, the whole fleet, read once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from manager_api.placing import fleet_of, need_of
+from manager_api.submission import Deck
+from ormen.errors import NodeNotFound
+from ormen.events import Event
+from ormen.node import Node
+from ormen.scheduler.explanation import refuse
+from ormen.schema import resolve
+from ormen.store.manager import ManagerStore
+from ormen.task import ENDED, PLACED, State, Task, Wanted
+from ormen.why.case import Case
+from ormen.why.document import explain
+
+STOP_MS = 60_000
+"""How long before its end a stop of a task was asked for, at most, for the asker to be named."""
+
+
+def why(deck: Deck, word: str, *, every: bool = False) -> dict[str, Any]:
+    """Return why the task that `word` names is as it is; `every` tells each node in full. Nothing is changed."""
+    return explain(case_of(deck, deck.store.find(word)), every=every)
+
+
+def case_of(deck: Deck, task: Task) -> Case:
+    """Return all that is known of a task now."""
+    store, settings = deck.store, deck.settings
+    pace_ms = store.pace_ms()
+    case = Case(
+        task,
+        resolve(task.spec),
+        store.now_ms(),
+        node=_node(store, task),
+        events=tuple(_events(store, task)),
+        interval_ms=pace_ms,
+        lost_ms=pace_ms * settings.lost_intervals,
+    )
+    if case.node is not None and case.node.held:
+        case = replace(case, brake=store.brake())
+    return _waiting(deck, case) if task.state is State.PENDING and task.wanted is Wanted.RUNNING else case
+
+
+def _waiting(deck: Deck, case: Case) -> Case:
+    """Add the fleet as the task sees it, and its place among those that wait."""
+    need = need_of(case.task, case.spec, now_ms=case.now_ms)
+    fleet = fleet_of(deck.store, [need], deck.settings, moves_turn=False)
+    fleet = replace(fleet, names={**fleet.names, case.task.id: case.task.name})
+    return replace(case, need=need, fleet=fleet, refusal=refuse(need, fleet), queue=deck.store.queue_of(case.task))
+
+
+def _node(store: ManagerStore, task: Task) -> Node | None:
+    try:
+        return store.node(task.node) if task.node and task.state not in ENDED else None
+    except NodeNotFound:
+        return None
+
+
+def _events(store: ManagerStore, task: Task) -> list[Event]:
+    """Return the events that say where the latest attempt's time went, or who had it stopped."""
+    current = task.attempts[-1] if task.attempts else None
+    if task.state in PLACED and current and current.assigned_ms is not None:
+        up = max(task.healthy_ms or 0, task.started_ms or 0) or store.now_ms()
+        return store.events_between(task.id, from_ms=current.assigned_ms, to_ms=up)
+    if task.state is State.COMPLETED and task.ended_ms is not None:
+        ended = task.ended_ms
+        return store.events_between(task.id, from_ms=ended - STOP_MS, to_ms=ended, newest=True)
+    return []

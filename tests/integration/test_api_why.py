@@ -1,0 +1,129 @@
+"""``GET /v1/tasks/{t}/why``: the store's own records explained, and nothing changed by asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from ormen.reasons import Code
+from ormen.store.agent import Remark
+from ormen.store.loops import LoopStore
+from ormen.task import Health, Probe
+from tests.integration.sailors import Sailor
+from tests.properties.raw import Raw
+
+WEB = {"name": "web", "image": "nginx", "ports": [{"container": 80}]}
+
+
+def submit(api: FlaskClient, **spec: Any) -> str:
+    """Submit a task and return its id."""
+    answer = api.post("/v1/tasks", json={**WEB, **spec})
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    return str(answer.get_json()["id"])
+
+
+def why(api: FlaskClient, word: str = "web", **query: Any) -> dict[str, Any]:
+    """Ask why."""
+    answer = api.get(f"/v1/tasks/{word}/why", query_string=query)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def test_a_task_without_room_is_told_every_node_and_its_place(api: FlaskClient, sailor: Sailor) -> None:
+    """The scheduler's own verdict: blockers with amounts, what would fit, and who waits before it."""
+    submit(api, name="one", memory="3GiB")
+    submit(api, name="two", memory="3GiB")
+    submit(api, memory="2GiB")
+    found = why(api)
+    assert (found["code"], found["could_fit"], found["queue"]["place"], found["queue"]["length"]) == (
+        "FIT_MEMORY", "later", 2, 2,
+    )  # fmt: skip
+    assert found["sentence"] == (
+        "web waits: it asks 2 GiB of memory, and of the nodes that take tasks node-1 has the most free, 1 GiB."
+    )
+    assert found["nodes"][0]["fits_if"][0]["sentence"] == "memory <= 1 GiB"
+    assert found["fixes"][0]["sentence"] == "ask 1 GiB"
+
+
+def test_a_refusal_of_the_node_is_told_with_the_next_try(api: FlaskClient, sailor: Sailor) -> None:
+    """What the agent said, when it is tried again, and how to try it at once."""
+    web = submit(api)
+    sailor.refuse(web, Code.PULL_AUTH, "Registry docker.io does not let node-1 have nginx:latest.")
+    found = why(api)
+    assert found["code"] == "PULL_AUTH"
+    assert found["sentence"].startswith("web does not start on node-1: registry docker.io does not let node-1 have")
+    assert "next try in" in found["sentence"]
+    assert [fix["command"] for fix in found["fixes"]] == [None, "ormen retry web"]
+    assert found["next"]["kind"] == "attempt"
+    assert found["page"] == "docs/reasons/PULL_AUTH.md"
+
+
+def test_a_failed_task_shows_code_signal_and_last_lines(api: FlaskClient, sailor: Sailor) -> None:
+    """By the task's name after it has ended, too."""
+    web = submit(api, restart="no")
+    sailor.start(web)
+    sailor.end(web, exit_code=139, log=("starting", "KeyError: 'TOKEN'"))
+    found = why(api)
+    assert (found["state"], found["code"], found["log_tail"][-1]) == ("failed", "EXIT", "KeyError: 'TOKEN'")
+    assert (found["attempts"][0]["signal"], found["attempts"][0]["ended_by"]) == ("SIGSEGV", "exit code 139 (SIGSEGV)")
+    assert found["fixes"][0]["sentence"] == "start it with -e TOKEN=VALUE"
+    assert found["sentence"].startswith("web failed: it exited with code 139")
+
+
+def test_who_stopped_a_task_is_named(api: FlaskClient, guarded: FlaskClient, sailor: Sailor) -> None:
+    """By the name of the token that asked."""
+    admin = {"Authorization": "Bearer s3cret"}
+    made = guarded.post("/v1/tokens", json={"name": "ann", "role": "operate"}, headers=admin).get_json()
+    web = submit(api)
+    sailor.start(web)
+    ann = {"Authorization": f"Bearer {made['token']}"}
+    assert guarded.post(f"/v1/tasks/{web}/stop", headers=ann).status_code == 202
+    assert why(api)["sentence"].startswith("web is being stopped on node-1")
+    sailor.stopped(web)
+    assert "; ann asked for it " in why(api)["sentence"]
+
+
+def test_a_sent_task_and_a_running_one_say_where_the_time_goes(api: FlaskClient, sailor: Sailor) -> None:
+    """Until it runs the step under way; then every step of the start."""
+    web = submit(api)
+    assert [step["step"] for step in why(api)["steps"]] == ["placed", "queue"]
+    for event, text in (("received", "by node-1"), ("pulling", "x"), ("pulled", "nginx:latest, 67 MB at 17 MB/s")):
+        sailor.store.note(Remark(web, "node-1", 1, event=f"task.{event}", sentence=text))
+    sailor.start(web)
+    found = why(api)
+    assert (found["code"], found["sentence"].startswith("web runs on node-1 as asked, since ")) == (None, True)
+    assert [step["step"] for step in found["steps"]] == ["placed", "queue", "pull", "start"]
+    assert found["steps"][2]["bytes"] == 67_000_000
+
+
+def test_a_failing_check_shows_its_last_answers(api: FlaskClient, sailor: Sailor) -> None:
+    """As the agent wrote them into the record; a new attempt begins without them."""
+    web = submit(api, health={"http": "/"})
+    sailor.start(web, health=Health.STARTING)
+    probe = Probe(1_795_255_471_000, False, "GET :80/ answered 503", 2, 503, "down")
+    told = Remark(
+        web, "node-1", 1, detail="GET :80/ answered 503 (1 of 3 failures)", health=Health.FAILING, probes=(probe,)
+    )
+    assert sailor.store.note(told)
+    found = why(api)
+    assert (found["code"], found["probes"]) == ("HEALTH_HTTP", [probe.to_json()])
+    sailor.give_up(web)
+    api.post(f"/v1/tasks/{web}/retry")
+    assert why(api)["probes"] == []
+
+
+def test_asking_why_changes_nothing(api: FlaskClient, sailor: Sailor, store: LoopStore) -> None:
+    """Redis is the same to the last key before and after, whatever the task's state."""
+    running = submit(api, name="one")
+    sailor.start(running)
+    submit(api, name="two", memory="40GiB")
+    submit(api, name="three")
+    before = Raw.read(store.client, store.settings.prefix).keys, store.client.xrange(store.keys.events)
+    for word in ("one", "two", "three"):
+        why(api, word)
+        why(api, word, all=1)
+    assert (Raw.read(store.client, store.settings.prefix).keys, store.client.xrange(store.keys.events)) == before
+    assert api.get("/v1/tasks/four/why").get_json()["code"] == "TASK_NOT_FOUND"
+    assert api.get("/v1/tasks/one/why?al=1").status_code == 422

@@ -1,0 +1,216 @@
+"""What `why` says of each state, beyond the sketches, and that no code is left without a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from why_cases import at, case, event, exit_of, node, task, waiting
+
+from ormen.brake import Brake
+from ormen.node import NodeState
+from ormen.reasons import Code, Reason
+from ormen.task import Attempt, Health, Probe, State, Task, Wanted
+from ormen.why import catalogue, sending
+from ormen.why.case import Case
+from ormen.why.clues import cure
+from ormen.why.document import explain
+from worker_agent import docker_faults, proof, pulls
+from worker_agent.runtime import PullProgress
+
+HEARS = {"consumed_age_s": 1.0}
+LOST = Reason(Code.NODE_LOST, "Its agent last spoke 16s ago.")
+
+
+def sent(name: str = "web", **fields: Any) -> Task:
+    """Return a task that was sent to node-1 at 10:04:38."""
+    attempt = Attempt(1, "node-1", None, at("10:04:38"))
+    return task(name, State.SCHEDULED, {}, **{"attempt": 1, "node": "node-1", "attempts": (attempt,), **fields})
+
+
+def runs(spec: dict[str, Any] | None = None, **fields: Any) -> Task:
+    """Return a task that runs on node-1 since 10:00:00, an hour before the cases ask."""
+    attempt = Attempt(1, "node-1", None, at("09:59:59"), at("10:00:00"))
+    made = {"attempt": 1, "node": "node-1", "attempts": (attempt,), "started_ms": at("10:00:00"), **fields}
+    return task("web", State.RUNNING, spec or {}, **made)
+
+
+def silent(state: NodeState = NodeState.SUSPECT, **more: Any) -> Any:
+    """Return node-1 silent for 16 s."""
+    reason = Reason(Code.NODE_SUSPECT if state is NodeState.SUSPECT else Code.NODE_LOST, LOST.sentence)
+    fields = {"heartbeat_ms": at("10:04:36"), "heartbeat_age_s": 16.0, "state_reason": reason, **more}
+    return node("node-1", state=state, **fields)
+
+
+def told(found: Case) -> tuple[str | None, str]:
+    """Return the code and the sentence."""
+    document = explain(found)
+    return document["code"], document["sentence"]
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_every_code_has_a_page_and_its_remedies_can_be_worded(code: Code) -> None:
+    """For any task: no placeholder is left."""
+    assert catalogue.page(code) == f"docs/reasons/{code.value}.md"
+    for fix in catalogue.fixes(code, case(runs(), "11:00:00")):
+        assert "{" not in fix.sentence
+
+
+def test_ormens_own_part_of_a_late_start_is_named() -> None:
+    """When it was sent, where to, and when that agent last spoke; then when it goes elsewhere."""
+    found = case(sent(), "10:04:52", node=silent(), lost_ms=30_000)
+    assert told(found) == ("NODE_SUSPECT", "web was sent to node-1 14s ago, whose agent last spoke 16s ago.")
+    following = explain(found)["next"]
+    assert (following["at"], following["kind"]) == ("2026-11-21T10:05:06.000Z", "node")
+
+
+def test_an_engine_that_is_down_is_told_in_its_agents_words() -> None:
+    """The node is suspect for what its agent complains of."""
+    down = Reason(Code.ENGINE_DOWN, "Docker does not answer at unix:///var/run/docker.sock; start it.")
+    broken = node("node-1", state=NodeState.SUSPECT, state_reason=down, heartbeat_ms=at("10:04:51"))
+    code, sentence = told(case(sent(), "10:04:52", node=broken))
+    assert code == "ENGINE_DOWN"
+    assert "that node is suspect: docker does not answer at unix:///var/run/docker.sock" in sentence.lower()
+
+
+def test_a_pull_under_way_tells_amount_rate_and_what_is_left() -> None:
+    """In the words of the agent that pulls, and as a step of its own."""
+    detail = pulls.detail(PullProgress(140_000_000, 600_000_000, 31_000_000.0))
+    events = (event("received", "10:04:39"), event("pulling", "10:04:40"))
+    found = case(sent("report", detail=detail), "10:04:45", node=node("node-1"), events=events)
+    assert told(found) == (
+        None, "report is starting on node-1: it pulls acme/thing:1, 140 of 600 MB at 31 MB/s, about 14s left.",
+    )  # fmt: skip
+    assert explain(found)["steps"][-1] == {
+        "step": "pull", "took_s": 5.0, "bytes": 140_000_000, "bytes_per_s": 31_000_000, "under_way": True,
+    }  # fmt: skip
+
+
+def test_a_message_that_nobody_took_says_what_follows() -> None:
+    """After half a minute it is a stalled start."""
+    early, late = (
+        told(case(sent(), clock, node=node("node-1", heartbeat_ms=at(clock) - 400, heartbeat_age_s=0.4, facts=HEARS)))
+        for clock in ("10:04:45", "10:05:20")
+    )
+    assert (early[0], late[0]) == (None, "START_STALLED")
+    assert late[1].startswith("web was sent to node-1 42s ago and not received yet; its agent last spoke 0.4s ago")
+
+
+def test_a_task_on_a_silent_node_says_when_it_was_last_seen() -> None:
+    """And, while the brake holds, that it is not moved and why."""
+    assert told(case(runs(), "11:00:00", node=silent())) == (
+        "NODE_SUSPECT", "web ran on node-1 when that node's agent last spoke, 16s ago.",
+    )  # fmt: skip
+    held = silent(NodeState.LOST, held=True, state_reason=Reason(Code.BRAKE, "x"))
+    brake = Brake(since_ms=at("10:59:00"), silent=3, known=5, nodes=("node-1",), tasks=7)
+    code, sentence = told(case(runs(), "11:00:00", node=held, brake=brake))
+    assert (code, "the brake keeps it there: 3 of 5 nodes are silent" in sentence) == ("BRAKE", True)
+
+
+def test_a_task_that_was_moved_says_from_where_and_why_for_ten_minutes() -> None:
+    """Afterwards it runs as asked."""
+    before = Attempt(1, "node-2", None, at("09:00:00"), at("09:00:01"), at("10:03:45"), reason=LOST)
+    current = Attempt(2, "node-1", None, at("10:03:45"), at("10:03:46"))
+    found = runs(attempt=2, attempts=(before, current), started_ms=at("10:03:46"))
+    code, sentence = told(case(found, "10:05:00", node=node("node-1")))
+    assert (code, sentence.startswith("web was moved from node-2 to node-1 at ")) == ("NODE_LOST", True)
+    assert told(case(found, "10:15:00", node=node("node-1")))[0] is None
+
+
+def test_a_check_not_passed_yet_says_its_last_answer_and_until_when_failures_are_free() -> None:
+    """The grace time is the task's own."""
+    refused = Probe(at("10:00:05"), False, "GET :80/ refused the connection")
+    spec = {"ports": [{"container": 80}], "health": {"http": "/", "grace": "1m"}}
+    found = case(runs(spec, health=Health.STARTING, probes=(refused,)), "10:00:06", node=node("node-1"))
+    assert told(found)[1] == "web runs on node-1 since 6s and has passed no check yet: GET :80/ refused the connection."
+    assert explain(found)["next"]["at"] == "2026-11-21T10:01:00.000Z"
+
+
+def test_what_follows_a_failed_check_is_what_the_agent_will_do() -> None:
+    """At once the first time, after a pause later, and nothing once the policy is spent."""
+    probe = Probe(at("10:59:58"), False, "GET :80/ answered 500", 2, 500)
+    failing = {"health": Health.FAILING, "probes": (probe,), "detail": "GET :80/ answered 500 (2 of 3 failures)"}
+    spec = {"ports": [{"container": 80}], "health": {"http": "/"}}
+    said = [
+        explain(case(runs({**spec, **more}, **failing, **fields), "11:00:00", node=node("node-1")))["next"]["sentence"]
+        for more, fields in (({}, {}), ({}, {"delays": 2}), ({"restart": "no"}, {}))
+    ]
+    assert [each.partition("if it fails, ")[2][:22] for each in said] == [
+        "attempt 2 follows at o", "attempt 2 follows afte", "the task fails: its re",
+    ]  # fmt: skip
+
+
+def test_a_stop_and_a_restart_under_way_are_told_first() -> None:
+    """Whatever its check says meanwhile."""
+    stop = runs(wanted=Wanted.STOPPED, detail="stopping, at most 10s", health=Health.FAILING)
+    assert told(case(stop, "11:00:00", node=node("node-1"))) == (
+        "STOPPED", "web is being stopped on node-1: stopping, at most 10s.",
+    )  # fmt: skip
+    drain = runs(restart=1, restart_code=Code.NODE_DRAINING)
+    assert told(case(drain, "11:00:00", node=node("node-1")))[0] == "NODE_DRAINING"
+
+
+def test_a_paused_container_says_how_it_goes_on() -> None:
+    """It runs no code; the command stands with its host."""
+    found = explain(case(runs(paused_ms=at("10:30:00")), "11:00:00", node=node("node-1")))
+    assert "is paused by somebody on node-1 since" in found["sentence"]
+    assert found["fixes"][0]["sentence"] == "docker unpause web.x on node-1"
+
+
+def test_a_task_whose_pause_is_nearly_over_says_where_it_can_go() -> None:
+    """It waits for room no more."""
+    found = task("web", State.PENDING, {}, reason=Reason(Code.FIT_MEMORY, "x"), next_try_ms=at("10:02:16"))
+    assert told(waiting(found, "10:02:12", node("node-1"))) == ("FIT_MEMORY", "web is placed in 4s: node-1 fits.")
+
+
+def test_ends_of_several_kinds_are_not_told_as_one() -> None:
+    """Only what is alike is summed up."""
+    past = (exit_of(1, "node-1", "10:00:00", "10:00:02", code=2), exit_of(2, "node-1", "10:00:03", "10:00:05"))
+    found = task("web", State.PENDING, {}, reason=past[-1].reason, attempt=2, node="node-1", attempts=past,
+                 next_try_ms=at("10:00:06"))  # fmt: skip
+    assert told(waiting(found, "10:00:05", node("node-1")))[1] == (
+        "web exited with code 1, 2.0s after its start on node-1; next try in 1s."
+    )
+
+
+def test_a_task_that_nobody_saw_end_says_so() -> None:
+    """Its node was lost while it was to be stopped."""
+    reason = Reason(Code.STOPPED_UNSEEN, "node-1 is lost; web counts as stopped.")
+    found = task("web", State.COMPLETED, {}, reason=reason, node="node-1", ended_ms=at("10:00:00"))
+    assert told(case(found, "10:01:00"))[1].startswith("web counts as stopped, but nobody saw it end: node-1 was lost")
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("KeyError: 'DATABASE_URL'", "start it with -e DATABASE_URL=VALUE"),
+        ("fatal: environment variable DATABASE_URL is not set", "start it with -e DATABASE_URL=VALUE"),
+        ("POSTGRES_PASSWORD is missing", "start it with -e POSTGRES_PASSWORD=VALUE"),
+        ("ModuleNotFoundError: No module named 'acme.jobs'", "build acme.jobs into its image"),
+        ("exec /app/run: exec format error", "run an image that is built for its node's processor"),
+        ("PermissionError: [Errno 13] Permission denied: '/data/db'", "give its user the right to /data/db"),
+        ("INFO listening on 8080", None),
+        ("KeyError: 'name'", None),
+    ],
+)
+def test_a_known_last_line_gives_its_cure_away(line: str, remedy: str | None) -> None:
+    """What is not known is not guessed."""
+    found = cure(["starting", line])
+    assert found is None if remedy is None else found is not None and found.startswith(remedy)
+
+
+def test_what_why_reads_in_sentences_is_what_agents_write() -> None:
+    """The holder of a port, the amounts of a pull, and when a deaf agent restarts."""
+    from ormen.task import Port
+    from ormen.why.nodes import OUTSIDE, PORT
+    from ormen.why.steps import _AMOUNT
+
+    held = docker_faults.port_in_use(Port(80, 8080), holder="outside ormen by nginx, pid 812", message="in use")
+    found = PORT.search(held.sentence)
+    assert found is not None
+    assert found["port"] == "8080"
+    outside = OUTSIDE.fullmatch(found["holder"])
+    assert outside is not None
+    assert outside["name"] == "nginx"
+    assert _AMOUNT.search(pulls.summary("nginx:latest", PullProgress(67_000_000, 67_000_000, 0.0), 4.0))
+    assert (proof.QUIET_INTERVALS, proof.HEARD_WITHIN_S) == (sending.QUIET_INTERVALS, sending.HEARD_WITHIN_S)
