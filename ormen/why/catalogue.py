@@ -1,50 +1,45 @@
-"""For each reason code its page and its remedies. What a placement lacks has remedies of its own, with amounts."""
+"""For each reason code its page and its remedies. What a placement lacks has remedies of its own, with amounts.
+
+What is true of every case of a code stands in `ormen.meanings`; here it is worded for one task.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from ormen import meanings
 from ormen.reasons import Code
 from ormen.registries import registry_of
 from ormen.why.case import Case, Fix
 
 Remedy = tuple[str, str | None]
-"""A sentence, and the command that does it, if one command does; both with {name}, {node}, {image}, {registry}."""
+"""A sentence, and the command that does it, if one command does; both with {name}, {node}, {container}."""
 
 FIXES: Mapping[Code, tuple[Remedy, ...]] = {
-    Code.NODE_SUSPECT: (("look whether {node} and its way to Redis are well", None),),
-    Code.PULL_NOT_FOUND: (("check the name {image}; then ormen rm {name} and run it again", None),),
-    Code.PULL_AUTH: (("run docker login {registry} on {node}", None),),
-    Code.PULL_ARCH: (("ormen rm {name}, then run an image that is built for its nodes", None),),
-    Code.PULL_RATE_LIMIT: (("run docker login {registry} on {node}: known users may pull more", None),),
-    Code.PULL_STALLED: (("look at the way from {node} to {registry}", None),),
-    Code.PULL_UNREACHABLE: (("see that {node} reaches {registry}: name service, proxy, firewall", None),),
     Code.PORT_IN_USE: (("end what holds the port, or publish any free one instead: -p {container}", None),),
     Code.NAME_TAKEN: (("remove that container on {node}: docker rm {container_name}", None),),
     Code.DISK_FULL: (("remove what nothing needs", "ormen prune --images"),),
-    Code.COMMAND_NOT_FOUND: (("ormen rm {name}, then run it with a command that its image has", None),),
-    Code.CREATE_REFUSED: (("ormen rm {name}, then run it with what Docker on {node} takes", None),),
-    Code.POLICY: (("have an admin allow it in the deck's policy", None),),
-    Code.EXIT: (("its lines are kept: ormen logs {name}", None),),
-    Code.OOM: (("ormen rm --force {name}, then run it with more --memory", None),),
     Code.STOPPED: (("start it again", "ormen restart {name}"),),
-    Code.STOPPED_UNSEEN: (("bring {node} back: its agent then removes the container", None),),
     Code.DEADLINE_WAIT: (("try again for as long", "ormen retry {name}"),),
-    Code.DEADLINE_RUN: (("try again for as long", "ormen retry {name}"),),
+    Code.RESTARTED: (),
     Code.CLUSTER_DOWN: (("start its node again: ormen up, or the agent of {node}", None),),
     Code.ENGINE_DOWN: (("start Docker on {node}", None),),
-    Code.ENGINE_HUNG: (("restart Docker on {node}", None),),
+    Code.ENGINE_HUNG: (("look at Docker's log on {node}, and restart it if it does not recover", None),),
     Code.ENGINE_DENIED: (("let the agent's user on {node} into the group docker, and start the agent again", None),),
+    Code.NODE_SUSPECT: (("look whether {node} and its way to Redis are well", None),),
+    Code.NODE_LOST: (("bring {node} back, or forget it: ormen mast rm {node}", None),),
     Code.START_STALLED: (("look at the log of the agent on {node}", None),),
     Code.BRAKE: (("let what waits be moved", "ormen mast release"),),
-    Code.STORE_UNAVAILABLE: (("bring Redis back; containers run on meanwhile", None),),
 }
-"""In the order of `Code`. Of others ormen sees to it by itself, or the finding has remedies of its own."""
+"""Remedies that name more of the case than a code's general hint can; all others are that hint."""
+
+_PLACES = re.compile(r"\b(TASK|NODE|HOST)\b")
 
 
 def page(code: Code | None) -> str | None:
     """Return the page that explains a code."""
-    return f"docs/reasons/{code.value}.md" if code else None
+    return meanings.page(code) if code else None
 
 
 def fixes(code: Code | None, case: Case, *, node: str | None = None) -> tuple[Fix, ...]:
@@ -52,9 +47,10 @@ def fixes(code: Code | None, case: Case, *, node: str | None = None) -> tuple[Fi
     if code is None:
         return ()
     words = _words(case, node)
+    if code not in FIXES:
+        return (Fix(_PLACES.sub(lambda found: words[found[1]], meanings.MEANINGS[code].hint)),)
     return tuple(
-        Fix(sentence.format(**words), command.format(**words) if command else None)
-        for sentence, command in FIXES.get(code, ())
+        Fix(sentence.format(**words), command.format(**words) if command else None) for sentence, command in FIXES[code]
     )
 
 
@@ -69,11 +65,13 @@ def retry(case: Case) -> tuple[Fix, ...]:
 def _words(case: Case, node: str | None) -> dict[str, str]:
     ports = case.spec.ports
     fixed = next((port for port in ports if port.host is not None), ports[0] if ports else None)
+    place = node or case.task.node or "its node"
     return {
         "name": case.task.name,
-        "node": node or case.task.node or "its node",
-        "image": case.spec.image,
-        "registry": registry_of(case.spec.image),
+        "node": place,
         "container": str(fixed.container) if fixed else "PORT",
         "container_name": case.task.container_name,
+        "TASK": case.task.name,
+        "NODE": place,
+        "HOST": registry_of(case.spec.image),
     }
