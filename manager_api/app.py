@@ -17,6 +17,7 @@ from manager_api.routes.prune import prune
 from manager_api.routes.registries import registries
 from manager_api.routes.seed import seed
 from manager_api.routes.system import system
+from manager_api.routes.talks import talks
 from manager_api.routes.tasks import tasks
 from manager_api.routes.tokens import tokens
 from manager_api.routes.why import why
@@ -61,7 +62,7 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings, mine)
     documentation = Documentation(app)
-    for blueprint in (tasks, why, plan, logs, nodes, brake, events, prune, tokens, registries, system, seed):
+    for blueprint in (tasks, why, plan, logs, talks, nodes, brake, events, prune, tokens, registries, system, seed):
         documentation.register_blueprint(blueprint)
     return app
 

@@ -12,7 +12,8 @@ LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 ROWS: Sequence[tuple[str, str, Role]] = (
     ("GET", r"/v1/(tokens|registries)", Role.ADMIN),
     ("POST", r"/v1/plan", Role.READ),
-    ("*", r"/v1/tasks/<\w+>/(exec|files|archive)(/.*)?", Role.OPERATE),
+    ("*", r"/v1/tasks/<\w+>/(exec|attach|files|archive)(/.*)?", Role.OPERATE),
+    ("*", r"/v1/talks(/.*)?", Role.OPERATE),
     ("POST|PATCH|DELETE", r"/v1/tasks(/.*)?", Role.OPERATE),
     ("POST", r"/v1/nodes/<\w+>/(drain|cordon|activate)", Role.OPERATE),
     ("POST", r"/v1/brake/release", Role.OPERATE),

@@ -17,6 +17,7 @@ from manager_api.readers import Readers
 from ormen.errors import Busy
 from ormen.settings import Settings
 from ormen.store.logins import LoginStore
+from ormen.store.talks import TalkStore
 from ormen.store.tokens import TokenStore
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Services:
         self.guarded = False
         self._tokens: TokenStore | None = None
         self._logins: LoginStore | None = None
+        self._talks: TalkStore | None = None
         self._deck = deck
         self._lock = threading.Lock()
 
@@ -105,6 +107,13 @@ class Services:
         if self._logins is None:
             self._logins = LoginStore(self.settings, self.deck.store.client)
         return self._logins
+
+    @property
+    def talks(self) -> TalkStore:
+        """Return the talks in the store, over the deck's own connections."""
+        if self._talks is None:
+            self._talks = TalkStore(self.settings, self.deck.store.client)
+        return self._talks
 
     def close(self) -> None:
         """End every stream and wait, so that the process can stop at once."""

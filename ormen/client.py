@@ -15,7 +15,7 @@ from typing import Any, Unpack
 
 from ormen.client_base import granted
 from ormen.client_errors import BrokenOff, TaskFailed, Unreachable, WaitedTooLong
-from ormen.client_fleet import FleetCalls
+from ormen.client_talk import TalkCalls
 from ormen.handles import TaskHandle
 from ormen.spec_fields import Ports, SpecFields, port_objects
 from ormen.sse import read_messages
@@ -39,7 +39,7 @@ LOGS_IDLE_S = 86_400.0
 """A followed log may be silent for long."""
 
 
-class Client(FleetCalls):
+class Client(TalkCalls):
     """Talks to one deck. Safe to use from several threads."""
 
     # Tasks

@@ -11,7 +11,8 @@
     │   ├── TaskNotFound     404
     │   ├── NodeNotFound     404
     │   ├── TokenNotFound    404
-    │   └── LoginNotFound    404
+    │   ├── LoginNotFound    404
+    │   └── TalkNotFound     404  or it is somebody else's
     ├── Conflict
     │   ├── Ambiguous        409  a prefix fits several tasks
     │   ├── NameTaken        409
@@ -19,6 +20,7 @@
     │   ├── NodeTaken        409  another living agent has this node's name
     │   ├── StillRunning     409  remove without force
     │   ├── TokenTaken       409
+    │   ├── NotRunning       409  there is no container to enter
     │   └── NotBraked        409  release without a mass loss
     ├── Denied
     │   ├── TokenMissing     401
@@ -160,6 +162,13 @@ class LoginNotFound(NotFound):
     title = "No such login"
 
 
+class TalkNotFound(NotFound):
+    """No talk has that id; one that ended two minutes ago is forgotten."""
+
+    code = "TALK_NOT_FOUND"
+    title = "No such talk"
+
+
 class Conflict(OrmenError):
     """The request contradicts what is there."""
 
@@ -206,6 +215,13 @@ class TokenTaken(Conflict):
 
     code = "TOKEN_TAKEN"
     title = "The token's name is taken"
+
+
+class NotRunning(Conflict):
+    """The task has no container that could be entered just now."""
+
+    code = "NOT_RUNNING"
+    title = "The task does not run"
 
 
 class NotBraked(Conflict):

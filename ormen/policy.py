@@ -66,6 +66,12 @@ class Policy:
     sysctls: tuple[str, ...] = SAFE_SYSCTLS
     security_opt: tuple[str, ...] = ()
     log_drivers: tuple[str, ...] = OWN_DRIVERS
+    exec: str = ALWAYS
+
+    @property
+    def allows_exec(self) -> bool:
+        """Return whether whoever may operate may enter containers: run commands in them, copy files in and out."""
+        return self.exec == ALWAYS
 
     def allows_host_path(self, path: str) -> bool:
         """Return whether `path`, or a folder above it, is one of `host_paths`.

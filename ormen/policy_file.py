@@ -141,5 +141,6 @@ RULES: dict[str, Rule] = {
     "log_drivers": Rule(
         _list(_pattern), "log drivers; those that send logs away do it as the engine", "[json-file, journald]"
     ),
+    "exec": Rule(_when, "commands in containers, and copies in and out: `never` or `always`", NEVER),
 }
 """Every key that a policy file may have. A list replaces the default's whole list."""

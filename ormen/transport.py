@@ -7,6 +7,7 @@ than the request.
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.client
 import json
 import random
@@ -109,6 +110,12 @@ class Transport:
         self._patience_s = patience_s
         self._aborted = threading.Event()
         self._lines: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def patient(self, patience_s: float) -> Transport:
+        """Return this transport with another patience; giving up one of them gives up both."""
+        twin = copy.copy(self)
+        twin._patience_s = patience_s
+        return twin
 
     def send(self, request: Request) -> Any:
         """Return the answer's JSON (None for an empty one); raise ClientError for a problem.

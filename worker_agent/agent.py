@@ -32,6 +32,7 @@ from worker_agent.requests import Requests
 from worker_agent.runtime import Container
 from worker_agent.station import Station
 from worker_agent.sync import Sync, unsynced
+from worker_agent.talks import Talks
 from worker_agent.tidying import Keep, Tidier, Tools
 from worker_agent.watcher import Watcher
 
@@ -100,6 +101,7 @@ class Agent:
         self.watcher = Watcher(station, self.controller.look, Memory(home.memory))
         answers = {"prune": Pruner(station, self.tidier.images).answer, "login": LoginCheck(station).answer}
         self.requests = Requests(station, lanes, answers)
+        self.talks = Talks(station, lanes)
         self.proof = Proof(ways.post_proof, ways.restart, now=time.monotonic())
         self.pulse = Pulse(
             home.pulse_store,
@@ -141,7 +143,7 @@ class Agent:
             handed = self.controller.look_at(taken.tasks)
             tickets.update(zip((task.name for task in taken.tasks), handed, strict=True))
             for request in taken.requests:
-                self.requests.take(request)
+                (self.talks if request.kind == "talk" else self.requests).take(request)
             if len(taken.tasks) + len(taken.gone) + len(taken.requests) < INBOX_BATCH:
                 return tickets
 
@@ -151,6 +153,7 @@ class Agent:
         self.sync.step(now)
         self.probing.step(now)
         self.deadlines.step(now)
+        self.talks.step(now)
 
     def fault(self) -> str | None:
         """Return what is wrong with the agent just now, in a sentence; None while it is well."""
@@ -188,6 +191,7 @@ class Agent:
         self.watcher.close()
         self.station.inventory.save()
         self.requests.close()
+        self.talks.close()
         self.lanes.close()
         self._say_goodbye()
 

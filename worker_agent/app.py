@@ -88,6 +88,7 @@ class Crew:
     def _sync(self) -> float:
         now = time.monotonic()
         self._agent.sync.step(now)
+        self._agent.talks.step(now)
         self._agent.watcher.tick()
         return now + LIST_EVERY_S
 

@@ -24,6 +24,7 @@ from worker_agent.docker_disk import QUICK_S, WORK_S, DockerDisk
 from worker_agent.docker_gate import Ask, Gate, message
 from worker_agent.docker_pull import Pull, credentials, header_of
 from worker_agent.docker_streams import EngineStream, chunks, lines, read_within
+from worker_agent.docker_talk import DockerTalk
 from worker_agent.holders import engine_since, holder_of
 from worker_agent.runtime import (
     Container,
@@ -46,12 +47,12 @@ STALL_S = 120.0
 """A pull without any progress for so long is given up; a pull with progress may take for ever."""
 LOGIN_S = 12.0
 """A registry that is asked about a login, and whoever asked, wait no longer."""
-CONNECTIONS = 96
-"""Kept open: the agent's lanes have 87 threads, and heartbeat, sync and watcher their own."""
+CONNECTIONS = 128
+"""Kept open: the agent's lanes use 103 at once, and heartbeat, sync and watcher their own."""
 WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
 
 
-class DockerRuntime(DockerDisk):
+class DockerRuntime(DockerDisk, DockerTalk):
     """`worker_agent.runtime.Runtime` on a Docker engine; `host` None finds it as the docker command does."""
 
     def __init__(self, host: str | None = None, *, stall_s: float = STALL_S) -> None:

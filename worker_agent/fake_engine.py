@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ormen.reasons import Code, Reason
@@ -34,6 +34,9 @@ from worker_agent.runtime import (
     RuntimeFault,
     StartRefused,
 )
+
+if TYPE_CHECKING:
+    from worker_agent.fake_talk import FakeExec
 
 MIB = 1024**2
 WILD = frozenset({"0.0.0.0", "::"})
@@ -91,6 +94,7 @@ class FakeEngine:
         self.log_driver_of: dict[str, str] = {}
         self.volumes: set[str] = set()
         self.logins: list[Login | None] = []
+        self.commands: list[FakeExec] = []
         self.generation = 1
         self._dice = random.Random(self.behaviour.seed)
         self._commands: dict[tuple[str, str], ProbeResult] = {}

@@ -19,6 +19,8 @@ from worker_agent.docker_faults import (
 )
 from worker_agent.fake_engine import MIB, Behaviour, FakeEngine, Pace
 from worker_agent.fake_streams import FakeStream
+from worker_agent.fake_talk import FakeExec
+from worker_agent.fake_talk import begin as begin_exec
 from worker_agent.runtime import (
     Container,
     ContainerGone,
@@ -37,6 +39,7 @@ from worker_agent.runtime import (
     StartRefused,
     Stream,
 )
+from worker_agent.talking import ExecPlan
 
 __all__ = ["Behaviour", "FakeRuntime", "Pace"]
 
@@ -216,6 +219,11 @@ class FakeRuntime(FakeEngine):
             if found is None or not found.running:
                 return ProbeResult(False, f"{command[0]} could not be run: it does not run", Code.HEALTH_COMMAND)
             return self.command_result(found.id, command[0])
+
+    def exec(self, container_id: str, plan: ExecPlan) -> FakeExec:
+        """Begin one of the few commands there are."""
+        self.begin("exec")
+        return begin_exec(self, container_id, plan)
 
     def close(self) -> None:
         """End every stream that waits for events."""

@@ -26,9 +26,12 @@ PROBE = "probe"
 STREAM = "stream"
 INBOX = "inbox"
 TIDY = "tidy"
+TALK = "talk"
 
-WIDTHS: Mapping[str, int] = {START: 4, STOP: 8, PROBE: 8, STREAM: 64, INBOX: 1, TIDY: 2}
-"""Threads of each lane at most. Docker is CPU-bound: more starts at once only add to the wait of each."""
+WIDTHS: Mapping[str, int] = {START: 4, STOP: 8, PROBE: 8, STREAM: 64, INBOX: 1, TIDY: 2, TALK: 48}
+"""Threads of each lane at most. Docker is CPU-bound: more starts at once only add to the wait of each.
+
+A talk takes two, and a third when it is ended."""
 
 Work = Callable[[], object]
 

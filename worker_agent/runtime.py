@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar
 from ormen.reasons import Code, Reason
 from ormen.task import Port
 from worker_agent.runtime_images import Image, ImageRuntime, OnProgress, PullProgress
+from worker_agent.talking import Talking
 
 __all__ = ["Image", "OnProgress", "PullProgress"]
 
@@ -201,7 +202,7 @@ class Stream(Protocol[T_co]):
         ...
 
 
-class Runtime(ImageRuntime, Protocol):
+class Runtime(ImageRuntime, Talking, Protocol):
     """A container engine. Every method may raise EngineDown, EngineDenied or EngineHung; all are thread-safe."""
 
     def engine(self) -> Engine:

@@ -15,7 +15,7 @@ from ormen.cli.session import Session
 from ormen.errors import OrmenError
 from ormen.transport import EXIT_CODES, ClientError
 
-INTERRUPTED, PIPE_CLOSED, TIMED_OUT = 130, 141, 124
+INTERRUPTED, PIPE_CLOSED, TIMED_OUT, OURS = 130, 141, 124, 125
 
 MEANINGS: Mapping[int, str] = {
     0: "what was asked is so",
@@ -26,6 +26,7 @@ MEANINGS: Mapping[int, str] = {
     5: "something needed does not answer: the deck, Redis or Docker",
     6: "not allowed: a token, the policy, the access to Docker",
     TIMED_OUT: "the wait was too long; what was asked goes on",
+    OURS: "exec: ormen itself failed; every other code of exec is the command's own",
     INTERRUPTED: "Ctrl-C",
     PIPE_CLOSED: "whoever read the output has gone",
 }
@@ -149,7 +150,7 @@ def usage(error: click.UsageError) -> tuple[str, str | None]:
 
 def _after_image(error: click.UsageError) -> str | None:
     command = error.ctx.command.name if error.ctx else None
-    return "put -- before options that belong to the container's command." if command == "run" else None
+    return "put -- before options that belong to the container's command." if command in ("run", "exec") else None
 
 
 def pipe_closed() -> NoReturn:

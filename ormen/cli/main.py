@@ -37,6 +37,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "why": ("why", "Say why a task waits, failed, moved or is slow"),
         "events": ("events", "Show or follow what happened"),
         "logs": ("logs", "Show or follow what tasks print, also of ended attempts"),
+        "exec": ("exec", "Run a command in a task's container"),
         "inspect": ("inspect", "Print everything known about a task or node"),
     },
     "Settings": {

@@ -53,6 +53,11 @@ request:<id>                 hash         something asked of an agent (logs)    
 reply:<id>                   stream       the agent's answer, of a log 16 unread    60 s after its last part (TTL)
                                           parts at most
 reader:<id>                  string       somebody still reads the answer           10 s (TTL)
+talk:<id>                    hash         a talk with a container: what was asked   2 min from its last frame (TTL)
+                                          by whom, and how far it is
+talk:<id>:in                 stream       what its agent is told                    as the talk (TTL)
+talk:<id>:out                stream       what its reader is told, until read       as the talk (TTL)
+talk:<id>:reader             string       somebody still reads the talk             15 s (TTL)
 ===========================  ===========  ========================================  ==============================
 """
 
@@ -235,3 +240,7 @@ class Keys:
     def reader(self, request_id: str) -> str:
         """Return the key that says somebody still reads the answer."""
         return f"{self.prefix}reader:{request_id}"
+
+    def talk(self, talk_id: str) -> str:
+        """Return the key of a talk; its streams and its reader's sign stand beneath."""
+        return f"{self.prefix}talk:{talk_id}"

@@ -15,6 +15,7 @@ from redis.commands.core import Script
 VERBS = (
     "adopt",
     "assign",
+    "attend",
     "begin",
     "confirm",
     "create",
@@ -28,6 +29,7 @@ VERBS = (
     "lose",
     "mark",
     "note",
+    "pick",
     "prune",
     "recount",
     "release",
@@ -40,7 +42,10 @@ VERBS = (
     "sweep",
     "synced",
     "take",
+    "talk",
+    "tell",
     "wait",
+    "withdraw",
 )
 """Every verb; a test compares the list with the files."""
 

@@ -19,7 +19,7 @@ import pytest
 
 from manager_api.app import create_app
 from ormen import errors
-from ormen.cli.errors import INTERRUPTED, MEANINGS, PIPE_CLOSED, TIMED_OUT
+from ormen.cli.errors import INTERRUPTED, MEANINGS, OURS, PIPE_CLOSED, TIMED_OUT
 from ormen.cli.main import cli
 from ormen.cli.options import Command
 from ormen.cli.run import RunCommand, command_place
@@ -249,7 +249,19 @@ def test_every_problem_of_the_api_is_listed() -> None:
 
 def test_every_exit_code_is_explained() -> None:
     """Each code that the command line ends with has its meaning, and the page shows it."""
-    known = {0, 1, *EXIT_CODES.values(), INTERRUPTED, PIPE_CLOSED, TIMED_OUT, WRONG_USE, FAILED, TAKEN, NOT_ALLOWED}
+    known = {
+        0,
+        1,
+        *EXIT_CODES.values(),
+        INTERRUPTED,
+        PIPE_CLOSED,
+        TIMED_OUT,
+        OURS,
+        WRONG_USE,
+        FAILED,
+        TAKEN,
+        NOT_ALLOWED,
+    }
     assert known | {OUT_OF_REACH} == set(MEANINGS)
     page = (ROOT / "docs" / "cli.md").read_text()
     assert all(f"| {code} | {means} |" in page for code, means in MEANINGS.items())

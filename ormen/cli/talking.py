@@ -1,0 +1,137 @@
+"""A talk on this terminal: its output to ours, our input to it, Ctrl-C and the window's size passed on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+from ormen.cli.errors import OURS, ended, show
+from ormen.cli.session import Session, is_terminal
+from ormen.client_talk import TOGETHER, Talk, pieces
+from ormen.errors import OrmenError
+from ormen.talk import ERR, EXIT, OUT, SIZE, Frame
+
+MOST_WAITING = 16
+"""Pieces of input that wait to be told; beyond it our own input is not read."""
+
+
+class Gone(Exception):
+    """This process was told to end; `code` is what it exits with."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+def converse(session: Session, talk: Talk, *, stdin: bool, tty: bool) -> NoReturn:
+    """Carry a talk on to its end, and end the command with the code of what ran; leaving early ends it there, too."""
+    told = Told(talk)
+    try:
+        with leaving(), terminal(raw=stdin and tty):
+            if tty:
+                told.window()
+            if stdin:
+                told.input()
+            code = passed_on(talk)
+    except OrmenError as error:
+        code = OURS
+        show(error, session)
+    except Gone as gone:
+        code = gone.code
+    finally:
+        talk.hang_up()
+    ended(code)
+
+
+def passed_on(talk: Talk) -> int:
+    """Print what comes; return the code."""
+    code = OURS
+    for frame in talk.frames():
+        if frame.kind in (OUT, ERR):
+            stream = (sys.stdout if frame.kind == OUT else sys.stderr).buffer
+            stream.write(frame.data)
+            stream.flush()
+        elif frame.kind == EXIT:
+            code = int(frame.data)
+    return code
+
+
+class Told:
+    """What is told to a talk, in order, by a thread of its own."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._waiting: queue.Queue[Frame] = queue.Queue(MOST_WAITING)
+        threading.Thread(target=self._tell, daemon=True).start()
+
+    def input(self) -> None:
+        """Tell what comes on stdin, and its end."""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def window(self) -> None:
+        """Tell the size of this terminal's window, now and whenever it changes."""
+        self._size()
+        signal.signal(signal.SIGWINCH, lambda *_: self._size())
+
+    def _size(self) -> None:
+        with contextlib.suppress(OSError, queue.Full):  # no terminal, or the next change will be told
+            columns, rows = os.get_terminal_size(sys.stdout.fileno())
+            self._waiting.put_nowait(Frame(SIZE, f"{rows}x{columns}".encode()))
+
+    def _read(self) -> None:
+        for frame in pieces(lambda most: os.read(sys.stdin.fileno(), most)):
+            self._waiting.put(frame)
+
+    def _tell(self) -> None:
+        # What goes wrong here, whoever reads the talk is told.
+        with contextlib.suppress(OrmenError):
+            while True:
+                together = [self._waiting.get()]
+                while len(together) < TOGETHER and not self._waiting.empty():
+                    together.append(self._waiting.get())
+                self._talk.tell(together)
+
+
+@contextlib.contextmanager
+def terminal(*, raw: bool) -> Iterator[None]:
+    """Hand every key to the container for the length of a block; the terminal is as before afterwards."""
+    if not raw:
+        yield
+        return
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setraw(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def leaving() -> Iterator[None]:
+    """Raise Gone in a block when this process is told to end, so that what was begun is ended, too."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise Gone(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def has_terminal() -> bool:
+    """Return whether our input is a terminal."""
+    return is_terminal(sys.stdin)

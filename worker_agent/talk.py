@@ -1,0 +1,143 @@
+"""One talk: what the container prints goes to the store as fast as it is read there, what the reader tells goes in."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from threading import Event, Lock
+
+from ormen.errors import StoreUnavailable
+from ormen.store.talks import TalkStore
+from ormen.talk import BEGUN, DATA, END, EXIT, SIGNAL, SIZE, WINDOW, Frame
+from worker_agent.runtime import RuntimeFault
+from worker_agent.talking import Dialogue
+
+log = logging.getLogger(__name__)
+
+FULL_S = 0.05
+"""How often a writer that waits for the reader looks again."""
+
+BLOCK_MS = 1000
+
+UNREAD = "nobody read it any more"
+
+
+class Talk:
+    """A dialogue and the streams of its talk."""
+
+    def __init__(self, store: TalkStore, talk_id: str, dialogue: Dialogue) -> None:
+        self._store = store
+        self._id = talk_id
+        self._dialogue = dialogue
+        self._over = Event()
+        self._sent: deque[tuple[tuple[int, int], int]] = deque()
+        self._unread = 0
+        self._why = ""
+        self._lock = Lock()
+
+    def run(self) -> str:
+        """Pass on what is printed until its end; tell how it ended."""
+        try:
+            self._say(Frame(BEGUN))
+            for frame in self._dialogue:
+                if not self._say(frame):
+                    break
+            self._store.conclude(self._id, self._ending())
+        except RuntimeFault as fault:
+            self._store.conclude(self._id, Frame.error(fault.reason.code.value, fault.reason.sentence))
+        except StoreUnavailable:
+            self.abandon("the store does not answer")
+            raise
+        finally:
+            self._over.set()
+            self._dialogue.close()
+        return self._why or "done"
+
+    def listen(self) -> str:
+        """Hand over what the reader tells, in order, until the talk is over."""
+        after = "0-0"
+        while not self._over.is_set():
+            try:
+                heard = self._store.listen(self._id, after=after, block_ms=BLOCK_MS)
+                for frame in heard.frames:
+                    self._obey(frame)
+                if heard.frames:
+                    self._store.taken(self._id, heard)
+                after = heard.next
+            except StoreUnavailable:
+                # What is printed meets the same fault; without output `attend` ends the talk.
+                self._over.wait(1.0)
+        return "heard"
+
+    def attend(self) -> bool:
+        """Say that the agent is there; return whether somebody reads."""
+        try:
+            reading, acked = self._store.attend(self._id)
+        except StoreUnavailable:
+            return True  # it is asked again in a moment
+        self._settle(acked)
+        return reading
+
+    def abandon(self, why: str = UNREAD) -> None:
+        """End what was begun, which may take some seconds; the first reason stands."""
+        with self._lock:
+            if self._over.is_set() or self._why:
+                return
+            self._why = why
+        try:
+            if not self._dialogue.end():
+                log.warning("talk %s: %s; its process could not be ended from here", self._id, why)
+                self._why = f"{why}; its process may go on"
+        except RuntimeFault as fault:
+            log.warning("talk %s: %s; its process could not be ended: %s", self._id, why, fault)
+        self._dialogue.close()
+
+    def _ending(self) -> Frame:
+        if self._why:
+            return Frame.error("ABANDONED", f"it was ended: {self._why}")
+        while (code := self._dialogue.exit_code()) is None:
+            # It has closed its outputs and runs on: its end is waited for as long as somebody is there.
+            if not self.attend():
+                self.abandon()
+            if self._why:
+                return Frame.error("ABANDONED", f"it was ended: {self._why}")
+        return Frame(EXIT, str(code).encode())
+
+    def _say(self, frame: Frame) -> bool:
+        """Tell the reader; wait while too much is unread. Return False once the talk is given up."""
+        while self._unread >= WINDOW and not self._why:
+            if not self.attend():
+                self.abandon()
+            elif self._unread >= WINDOW:
+                self._over.wait(FULL_S)
+        if self._why:
+            return False
+        frame_id = self._store.utter(self._id, frame)
+        with self._lock:
+            self._sent.append((_order(frame_id), len(frame.data)))
+            self._unread += len(frame.data)
+        return True
+
+    def _settle(self, acked: str) -> None:
+        with self._lock:
+            while self._sent and self._sent[0][0] <= _order(acked):
+                self._unread -= self._sent.popleft()[1]
+
+    def _obey(self, frame: Frame) -> None:
+        try:
+            if frame.kind == DATA:
+                self._dialogue.write(frame.data)
+            elif frame.kind == END:
+                self._dialogue.close_input()
+            elif frame.kind == SIZE:
+                rows, _, columns = frame.data.decode().partition("x")
+                self._dialogue.resize(int(rows), int(columns))
+            elif frame.kind == SIGNAL:
+                self._dialogue.signal(frame.data.decode())
+        except (RuntimeFault, ValueError) as fault:
+            log.info("talk %s: %s", self._id, fault)
+
+
+def _order(frame_id: str) -> tuple[int, int]:
+    at, _, number = frame_id.partition("-")
+    return int(at), int(number)
