@@ -64,6 +64,10 @@ class TaskDocument(ma.Schema):
     reason = fields.Nested(ReasonDocument, required=True, allow_none=True)
     detail = text("what is under way", null=True)
     paused_at = moment("since when somebody has its container paused, so that it runs no code")
+    resizing = fields.Boolean(
+        required=True, metadata={"description": "whether its node has still to give its container other limits"}
+    )
+    resize_refused = text("why its node could not, until the next change or attempt", null=True)
     could_fit = fields.String(
         required=True,
         allow_none=True,

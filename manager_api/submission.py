@@ -110,17 +110,17 @@ def container_name(cluster: str, item: Item) -> str:
 
 def stop(deck: Deck, task: Task) -> Task:
     """Want a task stopped; it is completed once its container is gone or exited."""
-    return _after(deck, task, deck.store.stop(task, by=deck.by), kind=messages.STOP)
+    return after(deck, task, deck.store.stop(task, by=deck.by), kind=messages.STOP)
 
 
 def restart(deck: Deck, task: Task) -> Task:
     """Want a new attempt: of a running task after its container is stopped, of an ended one at once."""
-    return _after(deck, task, deck.store.restart(task), kind=messages.STOP)
+    return after(deck, task, deck.store.restart(task), kind=messages.STOP)
 
 
 def retry(deck: Deck, task: Task) -> Task:
     """Cut a pending task's wait short, or try a failed one again."""
-    return _after(deck, task, deck.store.retry(task), kind=messages.RUN)
+    return after(deck, task, deck.store.retry(task), kind=messages.RUN)
 
 
 def remove(deck: Deck, task: Task, *, force: bool) -> None:
@@ -159,7 +159,8 @@ def ring_node(deck: Deck, node: str, names: Sequence[str]) -> None:
     deck.ringer.ring_nodes({node: list(names)})
 
 
-def _after(deck: Deck, task: Task, changed: Changed, *, kind: str) -> Task:
+def after(deck: Deck, task: Task, changed: Changed, *, kind: str) -> Task:
+    """Ring whom a change concerns, place what it made due, and return the task's record as it is then."""
     if changed.ring:
         deck.ringer.ring_nodes({node: [task.name] for node in changed.ring}, kind=kind)
     if changed.room:

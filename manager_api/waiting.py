@@ -43,6 +43,11 @@ def stopped(task: Task) -> bool:
     return task.state in ENDED
 
 
+def resized(task: Task) -> bool:
+    """Return whether its node has made the change of its limits, or said why it cannot."""
+    return not task.resize
+
+
 def settled_anew(before: Task) -> Goal:
     """Return the goal of a restart of `before`: an attempt later than its last one has settled."""
     return lambda task: task.attempt > before.attempt and settled(task)

@@ -17,7 +17,7 @@ from ormen.client import Client
 from ormen.client_base import default_place
 from ormen.client_errors import Document
 from ormen.handles import Goal, TaskHandle, TaskView
-from ormen.spec_fields import Ports, SpecFields
+from ormen.spec_fields import ChangeFields, Ports, SpecFields
 
 Found = TypeVar("Found")
 
@@ -130,6 +130,10 @@ class AsyncClient:
     async def retry(self, word: str, *, wait_s: float = 0) -> Document:
         """Try a waiting or failed task now."""
         return await self.do(lambda client: client.retry(word, wait_s=wait_s))
+
+    async def update(self, word: str, *, wait_s: float = 0, **fields: Unpack[ChangeFields]) -> Document:
+        """Change a task's name, labels or resources, as `Client.update` does."""
+        return await self.do(lambda client: client.update(word, wait_s=wait_s, **fields))
 
     async def remove(self, word: str, *, force: bool = False, wait_s: float = 0) -> Document | None:
         """Remove an ended task and its record; with `force` stop a running one first."""
@@ -255,6 +259,10 @@ class AsyncTaskHandle(TaskView):
     async def retry(self, *, wait_s: float = 0) -> Self:
         """Try it now, if it waits or has failed."""
         return await self._do(lambda handle: handle.retry(wait_s=wait_s))
+
+    async def update(self, *, wait_s: float = 30.0, **fields: Unpack[ChangeFields]) -> Self:
+        """Change its name, labels or resources; return once its container has new limits, or after `wait_s`."""
+        return await self._do(lambda handle: handle.update(wait_s=wait_s, **fields))
 
     async def remove(self, *, force: bool = False, wait_s: float = 30.0) -> None:
         """Remove its record; with `force` stop it first."""

@@ -17,7 +17,7 @@ from ormen.client_base import granted
 from ormen.client_errors import BrokenOff, TaskFailed, Unreachable, WaitedTooLong
 from ormen.client_talk import TalkCalls
 from ormen.handles import TaskHandle
-from ormen.spec_fields import Ports, SpecFields, port_objects
+from ormen.spec_fields import ChangeFields, Ports, SpecFields, port_objects
 from ormen.sse import read_messages
 from ormen.transport import ClientError, Document, Request, segment
 
@@ -133,6 +133,17 @@ class Client(TalkCalls):
     def retry(self, word: str, *, wait_s: float = 0) -> Document:
         """Try a waiting or failed task now."""
         return self._change(word, "retry", wait_s)
+
+    def update(self, word: str, *, wait_s: float = 0, **fields: Unpack[ChangeFields]) -> Document:
+        """Change a task's name, labels or resources; None is the default, and takes a label away.
+
+        With `wait_s` return once a container that runs has its new limits, or after that time. Raises InvalidSpec,
+        NameTaken, and NoRoom where its node cannot reserve so much; nothing is changed then.
+        """
+        query = {"wait": True, "timeout": granted(wait_s)} if wait_s else {}
+        request = Request("PATCH", f"/v1/tasks/{segment(word)}", query, dict(fields), wait_s=wait_s)
+        record: Document = self._transport.send(request)
+        return record
 
     def remove(self, word: str, *, force: bool = False, wait_s: float = 0) -> Document | None:
         """Remove an ended task and its record; with `force` stop a running one first.

@@ -19,6 +19,7 @@
     │   ├── IdTaken          409
     │   ├── NodeTaken        409  another living agent has this node's name
     │   ├── StillRunning     409  remove without force
+    │   ├── NoRoom           409  a change of what a task reserves
     │   ├── TokenTaken       409
     │   ├── NotRunning       409  there is no container to enter
     │   └── NotBraked        409  release without a mass loss
@@ -208,6 +209,13 @@ class StillRunning(Conflict):
 
     code = "STILL_RUNNING"
     title = "Something still runs"
+
+
+class NoRoom(Conflict):
+    """The task's node does not have what the change would reserve there."""
+
+    code = "NO_ROOM"
+    title = "The node has no room for the change"
 
 
 class TokenTaken(Conflict):

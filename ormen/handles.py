@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from ormen.client_errors import Document, TaskFailed, WaitedTooLong
 from ormen.outcome import Reach, code_of, is_up, reach, sentence_of
+from ormen.spec_fields import ChangeFields
 
 if TYPE_CHECKING:
     from ormen.client import Client
@@ -152,6 +153,11 @@ class TaskHandle(TaskView):
     def retry(self, *, wait_s: float = 0) -> Self:
         """Try it now, if it waits or has failed."""
         self.record = self._client.retry(self.id, wait_s=wait_s)
+        return self
+
+    def update(self, *, wait_s: float = 30.0, **fields: Unpack[ChangeFields]) -> Self:
+        """Change its name, labels or resources; return once its container has new limits, or after `wait_s`."""
+        self.record = self._client.update(self.id, wait_s=wait_s, **fields)
         return self
 
     def remove(self, *, force: bool = False, wait_s: float = 30.0) -> None:

@@ -104,6 +104,17 @@ class SpecFields(TypedDict, total=False):
     log: Mapping[str, Any] | None
 
 
+class ChangeFields(TypedDict, total=False):
+    """What can be changed of a task that is there; a label that is None is taken away."""
+
+    name: str
+    labels: Mapping[str, str | None] | None
+    cpu: float | None
+    cpu_limit: float | None
+    memory: Size | None
+    memory_limit: Size | None
+
+
 def port_objects(ports: Ports | None) -> dict[str, Any]:
     """Return the spec's member ``ports``, nothing without ports."""
     if not ports:

@@ -152,8 +152,9 @@ class Task:
     task that waits for room whether any known node could ever hold it: ``later`` or ``never``. `avoid` maps a node
     to the time until which another is preferred. `node` of a pending task is the one of its last attempt.
     `until_ms` is when a task fails that does not run by then. `paused_ms` is when the container was seen paused by
-    somebody. `probes` are the last checks of an attempt that does not pass them, newest first. `revision` grows with
-    every write.
+    somebody. `probes` are the last checks of an attempt that does not pass them, newest first. `resize` numbers the
+    change of limits that its node has still to make, 0 when there is none; `refused` is why it could not be made.
+    `spec_id` is under which id the store keeps its spec. `revision` grows with every write.
     """
 
     id: str
@@ -177,6 +178,8 @@ class Task:
     healthy_ms: int | None = None
     paused_ms: int | None = None
     until_ms: int | None = None
+    resize: int = 0
+    refused: str | None = None
     ports: tuple[Port, ...] = ()
     address: str | None = None
     placement: Mapping[str, Any] | None = None
@@ -189,6 +192,7 @@ class Task:
     attempts: tuple[Attempt, ...] = ()
     probes: tuple[Probe, ...] = ()
     revision: int = 0
+    spec_id: str = ""
 
     @property
     def fence(self) -> tuple[str | None, int]:
@@ -222,6 +226,8 @@ class Task:
             "reason": self.reason.to_json() if self.reason else None,
             "detail": self.detail,
             "paused_at": rfc3339(self.paused_ms),
+            "resizing": self.resize > 0,
+            "resize_refused": self.refused,
             "could_fit": self.could_fit,
             "next_try_at": rfc3339(self.next_try_ms),
             "deadline_at": rfc3339(self.deadline_ms),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
 
@@ -21,11 +21,12 @@ from ormen.schema import resolve
 from ormen.store.agent import Remark
 from ormen.task import PLACED, State, Task, Wanted
 from worker_agent.deadlines import ran_s
+from worker_agent.docker_args import limits, shown
 from worker_agent.duties import Duty, duty_of, is_done
 from worker_agent.ending import Ender
 from worker_agent.lanes import START, STOP, TIDY, Lanes, Ticket
 from worker_agent.pulls import Pulls
-from worker_agent.runtime import Container, RuntimeFault
+from worker_agent.runtime import Container, PlanRefused, RuntimeFault
 from worker_agent.starting import Starter
 from worker_agent.station import Station, Step
 
@@ -200,7 +201,22 @@ class Controller:
             return Step("adopted", outcome.task or task, container, again=not outcome.accepted)
         if container.paused is not (task.paused_ms is not None):
             return self._tell_pause(task, container)
+        if task.resize:
+            return self._resize(task, container)
         return Step("running", task, container)
+
+    def _resize(self, task: Task, container: Container) -> Step:
+        """Give a running container the limits that its spec has by now, and tell that it has them, or why not."""
+        node, spec = self._station.node, resolve(task.spec)
+        remark = Remark(task.id, node, task.attempt, "task.resized", f"{node} gives it {shown(spec)}")
+        try:
+            self._station.runtime.resize(container.id, limits(spec))
+        except PlanRefused as fault:
+            why = f"{fault.reason.sentence.replace('this host', node).rstrip('.')}; a restart takes them"
+            remark = replace(remark, event="task.resize_refused", sentence=why, refused=why)
+        settled = self._station.store.note(replace(remark, resize=task.resize))
+        now = self._station.store.read([task.id])[task.id] or task
+        return Step("resized" if settled else "changed meanwhile", now, container, again=not settled)
 
     def _tell_pause(self, task: Task, container: Container) -> Step:
         """Tell that somebody has paused the container, or let it go on: neither is ours to undo."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from ormen.spec import Spec, VolumeSpec
 from ormen.task import Port, Task
+from ormen.units import format_cores, format_size
 from worker_agent.docker_options import container_options, host_options
 from worker_agent.runtime import ContainerPlan
 
@@ -22,7 +23,12 @@ TASK = "ormen.task"
 ATTEMPT = "ormen.attempt"
 NODE = "ormen.node"
 SPEC = "ormen.spec"
-"""The labels that say whose a container is. SPEC is `spec_hash`, and tells whether a container can be adopted."""
+FIXED = "ormen.fixed"
+"""The labels that say whose a container is. SPEC is `spec_hash`, and tells whether a container can be adopted; so does
+FIXED, the hash of what no change of a running task touches, for one whose labels or limits have changed since."""
+
+LIMITS = ("CpuShares", "MemoryReservation", "NanoCpus", "Memory", "MemorySwap")
+"""What of a HostConfig can be changed while the container runs."""
 
 
 def plan(task: Task, spec: Spec, *, cluster: str, bind: str) -> ContainerPlan:
@@ -41,6 +47,7 @@ def plan(task: Task, spec: Spec, *, cluster: str, bind: str) -> ContainerPlan:
         ATTEMPT: str(task.attempt),
         NODE: task.node or "",
         SPEC: spec_hash(body),
+        FIXED: fixed_hash(body),
     }
     return ContainerPlan(
         name=task.container_name,
@@ -55,6 +62,34 @@ def spec_hash(body: Mapping[str, Any]) -> str:
     labels = {key: value for key, value in (body.get("Labels") or {}).items() if not key.startswith("ormen.")}
     canonical = json.dumps({**body, "Labels": labels}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def fixed_hash(body: Mapping[str, Any]) -> str:
+    """Return the hash of what stays as it was at create, whatever is changed of a running task."""
+    host = {key: value for key, value in (body.get("HostConfig") or {}).items() if key not in LIMITS}
+    return spec_hash({**body, "HostConfig": host, "Labels": {}})
+
+
+def limits(spec: Spec) -> dict[str, int]:
+    """Return what a container of this spec may use, as members of a HostConfig; 0 is no limit."""
+    most = spec.memory_limit_bytes
+    return {
+        "CpuShares": cpu_shares(spec.resources.cpu_milli),
+        # Docker refuses a reservation above the limit.
+        "MemoryReservation": min(spec.resources.memory_bytes, most or spec.resources.memory_bytes),
+        "NanoCpus": (spec.cpu_limit_milli or 0) * 1_000_000,
+        "Memory": most or 0,
+        # MemorySwap is memory and swap together: equal means no swap.
+        "MemorySwap": most or 0,
+    }
+
+
+def shown(spec: Spec) -> str:
+    """Return what a task reserves and may use, for people: ``0.5 cpu (at most 1) and 512 MiB (at most 512 MiB)``."""
+    cpu, memory = format_cores(spec.resources.cpu_milli), format_size(spec.resources.memory_bytes)
+    cores = f" (at most {format_cores(spec.cpu_limit_milli)})" if spec.cpu_limit_milli else ""
+    most = f" (at most {format_size(spec.memory_limit_bytes)})" if spec.memory_limit_bytes else ""
+    return f"{cpu} cpu{cores} and {memory}{most}"
 
 
 def cpu_shares(cpu_milli: int) -> int:
@@ -90,23 +125,13 @@ def _host_config(spec: Spec, ports: tuple[Port, ...]) -> dict[str, Any]:
     for port in ports:
         binding = {"HostIp": port.bind, "HostPort": str(port.host)}
         bindings.setdefault(f"{port.container}/{port.protocol}", []).append(binding)
-    config: dict[str, Any] = {
-        "CpuShares": cpu_shares(spec.resources.cpu_milli),
-        "MemoryReservation": spec.resources.memory_bytes,
+    return {
+        **{key: value for key, value in limits(spec).items() if value},
         "PortBindings": bindings,
         "Mounts": [_mount(volume) for volume in spec.volumes],
         "RestartPolicy": {"Name": "no"},
         **host_options(spec),
     }
-    if spec.cpu_limit_milli is not None:
-        config["NanoCpus"] = spec.cpu_limit_milli * 1_000_000
-    if spec.memory_limit_bytes is not None:
-        config["Memory"] = spec.memory_limit_bytes
-        # Docker refuses a reservation above the limit.
-        config["MemoryReservation"] = min(spec.resources.memory_bytes, spec.memory_limit_bytes)
-        # MemorySwap is memory and swap together: equal means no swap.
-        config["MemorySwap"] = spec.memory_limit_bytes
-    return config
 
 
 def _mount(volume: VolumeSpec) -> dict[str, Any]:

@@ -121,6 +121,11 @@ def create_refusal(name: str, message: str) -> Reason:
     return Reason(Code.CREATE_REFUSED, f"Docker refuses to create {name}: {_clip(message)}; change the spec.")
 
 
+def resize_refusal(name: str, message: str) -> Reason:
+    """Return why the engine will not give a running container other limits."""
+    return Reason(Code.CREATE_REFUSED, f"Docker on this host refuses {name[:12]} its new limits: {_clip(message)}.")
+
+
 def name_taken(name: str, *, holder: str | None) -> Reason:
     """Return the reason for a name that another container has; `holder` is its id."""
     who = f"container {holder[:12]}" if holder else "a container that went away meanwhile"

@@ -19,6 +19,7 @@ import docker.utils
 
 from ormen.reasons import Code, Reason
 from ormen.registries import Login, registry_of
+from ormen.units import MOST_BYTES
 from worker_agent import docker_args, docker_faults, docker_views
 from worker_agent.docker_disk import QUICK_S, WORK_S, DockerDisk
 from worker_agent.docker_gate import Ask, Gate, message
@@ -117,6 +118,18 @@ class DockerRuntime(DockerDisk, DockerTalk):
         publishers = self._get("/containers/json", filters={"publish": [f"{port.host}/{port.protocol}"]})
         holder = next((f"by container {docker_views.from_list(raw).name}" for raw in publishers), None)
         raise StartRefused(docker_faults.port_in_use(port, holder=holder or holder_of(port), message=said))
+
+    def resize(self, container_id: str, limits: Mapping[str, int]) -> None:
+        """Give it other limits. Docker takes 0 for "as it is", so no limit is said as all that the host has."""
+        engine = self.engine()
+        body = dict(limits)
+        body["NanoCpus"] = min(limits["NanoCpus"] or engine.cpus * 10**9, engine.cpus * 10**9)
+        if not limits["Memory"]:
+            # Its own word for no swap limit, -1, Docker refuses while there is one.
+            body |= {"Memory": engine.memory_bytes, "MemorySwap": MOST_BYTES}
+        answer = self._gate.ask(Ask("POST", f"/containers/{container_id}/update", body=body), timeout_s=WORK_S)
+        if answer.status_code not in (200, 404):
+            raise PlanRefused(docker_faults.resize_refusal(container_id, message(answer)))
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
         """Stop it; the engine answers once it has exited."""

@@ -166,6 +166,7 @@ def _whose(marks: Mapping[str, str]) -> dict[str, Any]:
         "node": marks.get(labels.NODE),
         "cluster": marks.get(labels.CLUSTER),
         "spec_hash": marks.get(labels.SPEC),
+        "fixed_hash": marks.get(labels.FIXED),
     }
 
 

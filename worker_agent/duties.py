@@ -57,7 +57,8 @@ def is_done(task: Task, node: str, container: Container | None) -> bool:
     duty = duty_of(task, node)
     if duty is Duty.RUN:
         mine = container is not None and container.running and container.id == task.container_id
-        return mine and container is not None and container.paused is (task.paused_ms is not None)
+        told = container is not None and container.paused is (task.paused_ms is not None)
+        return mine and told and not task.resize
     if duty is Duty.REST:
         unseen = task.reason is not None and task.reason.code is Code.STOPPED_UNSEEN
         # A container that was created and never ran has nothing to show.

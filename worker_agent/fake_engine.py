@@ -92,6 +92,7 @@ class FakeEngine:
         self.printed: dict[str, list[bytes]] = {}
         self.image_of: dict[str, str] = {}
         self.log_driver_of: dict[str, str] = {}
+        self.limits_of: dict[str, dict[str, int]] = {}
         self.volumes: set[str] = set()
         self.logins: list[Login | None] = []
         self.commands: list[FakeExec] = []
@@ -199,6 +200,7 @@ class FakeEngine:
             node=labels.get(marks.NODE),
             cluster=labels.get(marks.CLUSTER),
             spec_hash=labels.get(marks.SPEC),
+            fixed_hash=labels.get(marks.FIXED),
             network_mode=plan.body.get("HostConfig", {}).get("NetworkMode", "bridge"),
         )
         if plan.image in self.behaviour.with_volume:
@@ -206,6 +208,7 @@ class FakeEngine:
         self.volumes.update(made.volumes)
         self.table[made.id], self.image_of[made.id] = made, plan.image
         self.log_driver_of[made.id] = log_driver(plan)
+        self.limits_of[made.id] = {key: plan.body.get("HostConfig", {}).get(key, 0) for key in marks.LIMITS}
         self.printed[made.id] = []
         self.tell(made, "create")
         return made
@@ -226,7 +229,7 @@ class FakeEngine:
 
     def drop(self, found: Container) -> None:
         """Take a container out of the table."""
-        for table in (self.table, self.printed, self.image_of, self.log_driver_of):
+        for table in (self.table, self.printed, self.image_of, self.log_driver_of, self.limits_of):
             del table[found.id]
         self.tell(found, "destroy")
 

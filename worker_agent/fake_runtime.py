@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from ormen.reasons import Code, Reason
@@ -15,6 +15,7 @@ from worker_agent.docker_faults import (
     log_unreadable,
     name_taken,
     pull_refusal,
+    resize_refusal,
     vanished,
 )
 from worker_agent.fake_engine import MIB, Behaviour, FakeEngine, Pace
@@ -78,6 +79,15 @@ class FakeRuntime(FakeEngine):
                 self.check_network(found)
                 self.check_ports(found)
                 self.run(found)
+
+    def resize(self, container_id: str, limits: Mapping[str, int]) -> None:
+        """Note the limits; too little memory is refused as Docker does."""
+        self.begin("resize")
+        if 0 < limits["Memory"] < 6 * MIB:
+            raise PlanRefused(resize_refusal(container_id, "Minimum memory limit allowed is 6MB"))
+        with self.lock:
+            if container_id in self.limits_of:
+                self.limits_of[container_id] = dict(limits)
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
         """Send SIGTERM, which every fake program heeds; without any grace it is killed."""

@@ -135,6 +135,7 @@ class Container:
     node: str | None = None
     cluster: str | None = None
     spec_hash: str | None = None
+    fixed_hash: str | None = None
     pid: int | None = None
     volumes: tuple[str, ...] = ()
 
@@ -221,6 +222,10 @@ class Runtime(ImageRuntime, Talking, Protocol):
 
         A container that went away meanwhile is StartRefused with INTERRUPTED: create it again.
         """
+        ...
+
+    def resize(self, container_id: str, limits: Mapping[str, int]) -> None:
+        """Give it other limits while it runs, members of a HostConfig; 0 is none. Gone is fine. Raise PlanRefused."""
         ...
 
     def stop(self, container_id: str, *, grace_s: float) -> None:

@@ -89,7 +89,7 @@ class Starter:
         if holder.cluster != self._station.cluster or holder.task != task.id:
             return self._refuse(task, fault.reason)
         here = holder.node == self._station.node
-        if here and holder.running and holder.spec_hash == plan.labels.get("ormen.spec"):
+        if here and holder.running and self._is_as_asked(spec, plan, holder):
             return self._adopt(task, spec, holder)
         if here and holder.ended and holder.started_ms and holder.attempt == task.attempt:
             return self._ender.exited(task, holder, unreported=True)
@@ -99,6 +99,18 @@ class Starter:
             return Step("changed meanwhile", task, again=True)
         self._ender.clear_away(holder)
         return None
+
+    def _is_as_asked(self, spec: Spec, plan: ContainerPlan, holder: Container) -> bool:
+        """Return whether it is what would be created; if only labels and limits differ, it is given the limits."""
+        if holder.spec_hash == plan.labels[docker_args.SPEC]:
+            return True
+        if holder.fixed_hash is None or holder.fixed_hash != plan.labels[docker_args.FIXED]:
+            return False
+        try:
+            self._station.runtime.resize(holder.id, docker_args.limits(spec))
+        except PlanRefused:
+            return False
+        return True
 
     def _adopt(self, task: Task, spec: Spec, holder: Container) -> Step:
         outcome = self._station.store.adopt(task, label=holder.attempt, container_id=holder.id)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response
 
-from manager_api import submission, waiting
+from manager_api import submission, updating, waiting
 from manager_api.auth import acting
 from manager_api.bodies import no_content, read_json, reply
 from manager_api.documents import AttemptPage, EventPage, RemovalDocument, TaskDocument, TaskPage
@@ -16,6 +16,7 @@ from manager_api.nouns import Nouns
 from manager_api.queries import PageQuery, RemoveQuery, SubmitQuery, TasksQuery, WaitQuery
 from manager_api.services import Services, services
 from manager_api.waiting import Goal, Wait
+from ormen.changes import CHANGEABLE
 from ormen.errors import Fault, InvalidQuery
 from ormen.schema import MOST_TASKS, Submission, TaskSchema, load_submission
 from ormen.task import State, Task
@@ -25,6 +26,17 @@ ONE_OR_MANY = {"oneOf": [TaskDocument, {"type": "array", "items": TaskDocument}]
 
 BODY = {"oneOf": [TaskSchema, {"type": "array", "items": TaskSchema, "minItems": 1, "maxItems": MOST_TASKS}]}
 """One spec, or a list of them."""
+
+_LABELS = {"additionalProperties": {"type": ["string", "null"]}, "description": "Labels to set; null takes one away."}
+PATCH = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        key: {**field.metadata, **(_LABELS if key == "labels" else {})}
+        for key, field in TaskSchema(only=CHANGEABLE).fields.items()
+    },
+}
+"""Those fields of a spec that can be changed."""
 
 tasks = Nouns("tasks", __name__, url_prefix="/v1", description="Containers that somebody wants run")
 
@@ -88,6 +100,22 @@ def index(query: dict[str, Any]) -> Response:
 def show(task: str) -> Response:
     """Show one task, by its name, its id or a unique beginning of its id."""
     return reply(services().deck.store.find(task).to_json())
+
+
+@tasks.route("/tasks/<task>", methods=["PATCH"])
+@tasks.body(PATCH)
+@tasks.query(WaitQuery)
+@tasks.answers(202, TaskDocument, problems=(400, 404, 409, 413, 422))
+def update(query: dict[str, Any], task: str) -> Response:
+    """Change name, labels or resources; null is the default, and takes a label away.
+
+    Name, labels and reservation are changed at once; a container that runs is given its new limits by its node, and
+    `wait=1` answers once it has them, or the node has said in `resize_refused` why not.
+    """
+    patch = read_json()
+    return change(
+        task, query, verb=lambda deck, before: updating.update(deck, before, patch), goal=lambda _: waiting.resized
+    )
 
 
 @tasks.route("/tasks/<task>", methods=["DELETE"])

@@ -22,9 +22,7 @@ WAIT_S = 60.0
 Act = Callable[[str], Document | None]
 
 
-def _each(
-    session: Session, words: Sequence[str], act: Act, *, line: Callable[[Document, float], str]
-) -> list[Document]:
+def each(session: Session, words: Sequence[str], act: Act, *, line: Callable[[Document, float], str]) -> list[Document]:
     """Do one thing to each task and say how it went; the first failure's code ends the command."""
     code, records = 0, []
     for word in words:
@@ -53,13 +51,13 @@ def _timeout_ends(records: Sequence[Document], done: Callable[[Document], bool])
         ended(TIMED_OUT)
 
 
-_WAIT = option("--wait/--no-wait", default=True, help="Return once it is so, or at once  [wait]")
+waited = option("--wait/--no-wait", default=True, help="Return once it is so, or at once  [wait]")
 _TIMEOUT = option("--timeout", type=DURATION, default=WAIT_S, metavar="TIME", help="Longest wait  [1m]")
 
 
 @click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen stop web worker-1"])
 @click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
-@_WAIT
+@waited
 @_TIMEOUT
 @common
 @click.pass_context
@@ -67,7 +65,7 @@ def stop(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: float)
     """Stop tasks and keep their record. TASK is a name, an id or its beginning."""
     session = session_of(ctx)
     client = session.client()
-    records = _each(session, words, lambda word: client.stop(word, wait_s=timeout if wait else 0), line=render.stopped)
+    records = each(session, words, lambda word: client.stop(word, wait_s=timeout if wait else 0), line=render.stopped)
     if wait:
         _timeout_ends(records, lambda record: record["state"] in ("completed", "failed"))
 
@@ -76,7 +74,7 @@ def _again(ctx: click.Context, words: tuple[str, ...], *, verb: str, wait_s: flo
     session = session_of(ctx)
     client = session.client()
     act = client.restart if verb == "restart" else client.retry
-    records = _each(session, words, lambda word: act(word, wait_s=wait_s), line=render.started_again)
+    records = each(session, words, lambda word: act(word, wait_s=wait_s), line=render.started_again)
     if not wait_s:
         return
     verdicts = [judge(record) for record in records]
@@ -88,7 +86,7 @@ def _again(ctx: click.Context, words: tuple[str, ...], *, verb: str, wait_s: flo
 
 @click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen restart web"])
 @click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
-@_WAIT
+@waited
 @_TIMEOUT
 @common
 @click.pass_context
@@ -101,7 +99,7 @@ def restart(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: flo
     cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen status -q --state failed | xargs ormen retry"]
 )
 @click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
-@_WAIT
+@waited
 @_TIMEOUT
 @common
 @click.pass_context
@@ -113,7 +111,7 @@ def retry(ctx: click.Context, words: tuple[str, ...], wait: bool, timeout: float
 @click.command(cls=Command, usage=["[OPTIONS] TASK..."], examples=["ormen rm old-job", "ormen rm --force web"])
 @click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
 @option("-f", "--force", is_flag=True, help="Stop them first if they still run")
-@_WAIT
+@waited
 @_TIMEOUT
 @common
 @click.pass_context
@@ -126,5 +124,5 @@ def rm(ctx: click.Context, words: tuple[str, ...], force: bool, wait: bool, time
         left = client.remove(word, force=force, wait_s=timeout if wait else 0)
         return {"name": word, "left_on": left["node"] if left else None}
 
-    records = _each(session, words, remove, line=lambda record, _: render.removed(record))
+    records = each(session, words, remove, line=lambda record, _: render.removed(record))
     _timeout_ends(records, lambda record: record["left_on"] is None)

@@ -29,6 +29,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "stop": ("actions", "Stop tasks and keep their record"),
         "restart": ("actions", "Stop tasks and start them again"),
         "retry": ("actions", "Try a waiting or failed task now"),
+        "update": ("update", "Change labels, resources or the name of a task"),
         "wait": ("wait", "Wait until tasks reach a state"),
         "rm": ("actions", "Remove ended tasks and their records"),
         "prune": ("prune", "Remove all ended tasks, and what nothing needs"),

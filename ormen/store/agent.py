@@ -168,6 +168,8 @@ class AgentStore(Answerer):
             fields["health"] = remark.health.value
         if remark.container_id is not None:
             fields["cid"] = remark.container_id
+        if remark.refused is not None:
+            fields["refused"] = remark.refused
         if remark.paused:
             fields["paused"] = "now"
         if remark.probes:
@@ -185,6 +187,7 @@ class AgentStore(Answerer):
                 text=remark.sentence,
                 code=remark.code.value if remark.code else "",
                 **({"event": remark.event} if remark.event else {}),
+                **({"resize": str(remark.resize)} if remark.resize else {}),
             )
         )
 

@@ -12,6 +12,7 @@ from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFo
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.spec import USUAL_PRIORITY
+from ormen.store.changing import Changer
 from ormen.store.figures import FigureStore
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
@@ -108,7 +109,7 @@ def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
     ]
 
 
-class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore):
+class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
     """The verbs of the API and of the loops that place."""
 
     @answering

@@ -138,7 +138,8 @@ class Remark:
     """Something worth knowing of an attempt that is no transition; None leaves a field as it is.
 
     `paused` says that somebody has paused its container, or let it go on. `probes` are the last checks, newest first;
-    empty: those on record are over.
+    empty: those on record are over. `resize` is the change of its limits that is settled: told late, after another
+    change, nothing is written. `refused` is why it could not be made.
     """
 
     task: str
@@ -152,3 +153,5 @@ class Remark:
     container_id: str | None = None
     paused: bool | None = None
     probes: tuple[Probe, ...] | None = None
+    resize: int | None = None
+    refused: str | None = None

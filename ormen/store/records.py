@@ -54,6 +54,8 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
         healthy_ms=_number(record.get("healthy")),
         paused_ms=_number(record.get("paused")),
         until_ms=_number(record.get("until_ms")),
+        resize=int(record.get("resize", 0)),
+        refused=record.get("refused"),
         ports=tuple(Port(*port) for port in json.loads(record.get("ports", "[]"))),
         address=record.get("address"),
         placement=json.loads(record["placement"]) if "placement" in record else None,
@@ -66,6 +68,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
         attempts=_attempts(record, attempt),
         probes=tuple(Probe(*probe) for probe in json.loads(record.get("probes", "[]"))),
         revision=int(record.get("rev", 0)),
+        spec_id=record.get("spec", ""),
     )
 
 

@@ -44,6 +44,7 @@ VERBS = (
     "take",
     "talk",
     "tell",
+    "update",
     "wait",
     "withdraw",
 )

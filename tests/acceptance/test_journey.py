@@ -106,6 +106,24 @@ def test_dockers_flags_make_dockers_container(cluster: Cluster) -> None:
     assert sorted(int(one[0]["HostPort"]) for one in host["PortBindings"].values()) == [port, port + 1]
 
 
+def test_a_task_is_updated_as_it_runs(cluster: Cluster) -> None:
+    """The command returns once the very container has its new limits; name and labels are new at once."""
+    assert cluster.ormen("run", "--name", "grows", "--memory", "32m", IMAGE).code == 0
+    before = cluster.task("grows")
+    done = cluster.ormen(
+        "update", "grows", "--memory", "64m", "--cpu-limit", "0.5", "-l", "tier=front", "--name", "grown"
+    )
+    assert (done.code, done.out) == (0, "grown: updated\n"), done
+    after = cluster.task("grown")
+    assert (after["container_id"], after["labels"]) == (before["container_id"], {"tier": "front"})
+    host = cluster.container(after["id"])["HostConfig"]
+    assert (host["Memory"], host["NanoCpus"], host["MemorySwap"]) == (64 * MIB, 500_000_000, 64 * MIB)
+    types = [event["type"] for event in cluster.events("grown")]
+    assert types[-2:] == ["task.updated", "task.resized"]
+    refused = cluster.ormen("update", "grown", "--memory", "900g")
+    assert (refused.code, "[NO_ROOM]" in refused.err) == (4, True), refused
+
+
 def test_a_host_path_needs_the_policys_leave(cluster: Cluster) -> None:
     """Without a policy no path of the host may be mounted: 403, exit 6, and nothing stored."""
     answer = cluster.call("POST", "/v1/tasks", {"image": IMAGE, "volumes": [{"host": "/etc", "target": "/x"}]})

@@ -11,8 +11,10 @@ from ormen.reasons import Code
 from ormen.resolving import load
 from ormen.spec import HealthSpec, LogSpec, Spec
 from ormen.task import Port
+from ormen.units import MOST_BYTES
 from tests.contract.bench import Bench, DockerWorld, FakeWorld
 from tests.waiting import wait_until
+from worker_agent.docker_args import limits
 from worker_agent.docker_options import container_options, host_options
 from worker_agent.docker_views import frames
 from worker_agent.probes import check
@@ -99,6 +101,21 @@ def test_a_container_has_what_its_spec_asks(
     spec = load({"image": "x", **fields})
     for sent, seen in ((container_options(spec), shown.raw["Config"]), (host_options(spec), shown.raw["HostConfig"])):
         assert {key: seen[key] for key in sent} == sent
+
+
+def test_limits_are_changed_while_it_runs(docker_bench: Bench) -> None:
+    """The kernel has the new ones at once; no limit is all that the host has, and swap without end."""
+    assert isinstance(docker_bench.world, DockerWorld)
+    shown = Shown(docker_bench, memory="32MiB", cpu_limit=0.5)
+    spec = load({"image": "x", "memory": "64MiB", "cpu": 0.2, "cpu_limit": 1000})
+    docker_bench.runtime.resize(shown.id, limits(spec))
+    inside = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || true"
+    assert shown.inside(inside).split()[0] == str(64 * 1024**2)
+    docker_bench.runtime.resize(shown.id, limits(load({"image": "x"})))
+    host = docker_bench.world.client.inspect_container(shown.id)["HostConfig"]
+    engine = docker_bench.runtime.engine()
+    assert (host["Memory"], host["MemorySwap"]) == (engine.memory_bytes, MOST_BYTES)
+    assert (host["NanoCpus"], host["CpuShares"]) == (engine.cpus * 10**9, 102)
 
 
 def test_a_privileged_container_is_asked_for_as_such(docker_bench: Bench) -> None:

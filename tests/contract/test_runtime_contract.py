@@ -8,8 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from ormen.reasons import Code
+from ormen.resolving import load
 from ormen.task import Port
 from tests.contract.bench import Bench
+from worker_agent.docker_args import limits
 from worker_agent.runtime import (
     Container,
     ContainerGone,
@@ -121,6 +123,19 @@ def test_too_little_memory_is_refused_at_create(bench: Bench) -> None:
     with pytest.raises(PlanRefused, match="Minimum memory limit") as refusal:
         bench.runtime.create(bench.plan(memory_limit_bytes=1024**2))
     assert refusal.value.reason.code is Code.CREATE_REFUSED
+
+
+def test_a_running_container_is_given_other_limits(bench: Bench) -> None:
+    """Also fewer, and none; one that is gone is fine, and too little memory is refused in the engine's own words."""
+    container_id = bench.started(memory_limit_bytes=32 * 1024**2, cpu_limit_milli=500)
+    spec = load({"image": "x", "memory": "64MiB", "cpu": 0.3})
+    bench.runtime.resize(container_id, limits(spec))
+    found = bench.runtime.inspect(container_id)
+    assert found is not None
+    assert found.running
+    bench.runtime.resize("0" * 64, limits(spec))
+    with pytest.raises(PlanRefused, match=r"refuses .* its new limits: Minimum memory limit"):
+        bench.runtime.resize(container_id, {**limits(spec), "Memory": 1024**2, "MemorySwap": 1024**2})
 
 
 def test_a_host_port_has_one_container(bench: Bench, free_port: int) -> None:

@@ -20,7 +20,7 @@ def bench(settings: Settings) -> Iterator[AgentBench]:
     made.close()
 
 
-@pytest.mark.parametrize("change", [{"node": "node-2"}, {"spec_hash": "of another spec"}])
+@pytest.mark.parametrize("change", [{"node": "node-2"}, {"spec_hash": "of another spec", "fixed_hash": "another"}])
 def test_only_this_nodes_container_of_the_same_spec_is_adopted(bench: AgentBench, change: dict[str, str]) -> None:
     """A container of ours under the name that is another node's on this engine, or an older spec's, makes way."""
     task = bench.running()
@@ -54,7 +54,7 @@ def test_a_container_that_came_under_the_name_meanwhile_is_looked_at_again(bench
     task = bench.running()
     held = bench.container(task)
     assert held is not None
-    bench.runtime.change(held, spec_hash="of another spec")
+    bench.runtime.change(held, spec_hash="of another spec", fixed_hash=None)
     record = bench.deck.keys.task(task.id)
     bench.deck.client.hset(record, "state", "scheduled")
     bench.deck.client.hdel(record, "cid")

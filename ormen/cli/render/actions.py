@@ -30,6 +30,16 @@ def stopped(task: Record, took_s: float) -> str:
     return f"{name}: stopped on {node} in {format_duration(took_s)}{_exit(task)}"
 
 
+def updated(task: Record, took_s: float) -> str:
+    """Return ``web: updated``, and of a container that runs whether it has its new limits."""
+    name, node = clean(task["name"]), task.get("node")
+    if task.get("resizing"):
+        return f"{name}: updated, its container has not its new limits yet after {format_duration(took_s)}"
+    if task.get("resize_refused"):
+        return f"{name}: updated, but not its container on {node}: {clean(task['resize_refused'])}"
+    return f"{name}: updated"
+
+
 def removed(record: Record) -> str:
     """Return ``web: removed``, with the node that has not said yet that its container is gone."""
     left = record["left_on"]
