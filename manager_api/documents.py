@@ -63,6 +63,7 @@ class TaskDocument(ma.Schema):
     exit_code = whole(null=True)
     reason = fields.Nested(ReasonDocument, required=True, allow_none=True)
     detail = text("what is under way", null=True)
+    image_digest = text("the image that the submission's tag meant when one of its tasks first found it", null=True)
     paused_at = moment("since when somebody has its container paused, so that it runs no code")
     resizing = fields.Boolean(
         required=True, metadata={"description": "whether its node has still to give its container other limits"}

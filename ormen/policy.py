@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from ormen.registries import parts
 from ormen.spec import Spec
 
 NEVER, ALWAYS = "never", "always"
@@ -155,7 +156,7 @@ def allows_image(rule: str, image: str) -> bool:
     """
     if rule == "*":
         return True
-    (registry, name), (wanted_registry, wanted) = _parts(image), _parts(rule)
+    (registry, name), (wanted_registry, wanted) = parts(image), parts(rule)
     if not fnmatchcase(registry, wanted_registry):
         return False
     repository, tag, digest = _split(name)
@@ -165,16 +166,6 @@ def allows_image(rule: str, image: str) -> bool:
     if rule_digest:
         return bool(digest) and fnmatchcase(digest, rule_digest)
     return not rule_tag or (not digest and fnmatchcase(tag or "latest", rule_tag))
-
-
-def _parts(image: str) -> tuple[str, str]:
-    """Return registry and the rest, Docker Hub's own where none is named."""
-    first, slash, rest = image.partition("/")
-    if not slash or not (set(first) & set(".:") or first == "localhost" or first != first.lower()):
-        first, rest = "docker.io", image
-    if first in ("docker.io", "index.docker.io"):
-        return "docker.io", rest if "/" in rest else f"library/{rest}"
-    return first, rest
 
 
 def _split(name: str) -> tuple[str, str, str]:

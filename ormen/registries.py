@@ -53,8 +53,14 @@ def canonical(address: str) -> str:
 
 def registry_of(image: str) -> str:
     """Return the registry an image name means: its first part if that looks like a host, else docker.io."""
-    first, slash, _ = image.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
-        return DOCKER_HUB
-    host = first.lower()
-    return DOCKER_HUB if host in _HUB_NAMES else host
+    return parts(image)[0].lower()
+
+
+def parts(image: str) -> tuple[str, str]:
+    """Return an image's registry and the rest of its name as Docker reads it: docker.io, library/nginx of nginx."""
+    first, slash, rest = image.partition("/")
+    if not slash or not (set(first) & set(".:") or first == "localhost" or first != first.lower()):
+        first, rest = DOCKER_HUB, image
+    if first.lower() in _HUB_NAMES:
+        return DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
+    return first, rest

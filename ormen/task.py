@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from ormen.clock import rfc3339
+from ormen.image_pin import Pin
 from ormen.reasons import Code, Reason
 from ormen.units import parse_duration
 
@@ -154,7 +155,8 @@ class Task:
     `until_ms` is when a task fails that does not run by then. `paused_ms` is when the container was seen paused by
     somebody. `probes` are the last checks of an attempt that does not pass them, newest first. `resize` numbers the
     change of limits that its node has still to make, 0 when there is none; `refused` is why it could not be made.
-    `spec_id` is under which id the store keeps its spec. `revision` grows with every write.
+    `spec_id` is under which id the store keeps its spec, `pin` the image that the tag meant when a task of the
+    submission first found it. `revision` grows with every write.
     """
 
     id: str
@@ -193,6 +195,13 @@ class Task:
     probes: tuple[Probe, ...] = ()
     revision: int = 0
     spec_id: str = ""
+    pin: Pin | None = None
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Return the names by which its image is known: as the spec has it, and pinned by its digest."""
+        sent = str(self.spec.get("image") or "")
+        return (sent, self.pin.reference(sent)) if self.pin else (sent,)
 
     @property
     def fence(self) -> tuple[str | None, int]:
@@ -225,6 +234,7 @@ class Task:
             "exit_code": self.exit_code,
             "reason": self.reason.to_json() if self.reason else None,
             "detail": self.detail,
+            "image_digest": self.pin.digest if self.pin else None,
             "paused_at": rfc3339(self.paused_ms),
             "resizing": self.resize > 0,
             "resize_refused": self.refused,

@@ -131,7 +131,12 @@ class TaskSchema(Strict):
     volumes = Objects(fields.Nested(VolumeSchema), allow_none=True, metadata={"maxItems": 64, "description": "Mounts."})
     pull = Leaf(
         read.choice(PULLS, HABITS),
-        TEXT | {"enum": list(PULLS), "default": "if-missing", "description": "When to pull the image."},
+        TEXT
+        | {
+            "enum": list(PULLS),
+            "default": "if-missing",
+            "description": "When to pull. But for `never`, a tag is settled once for all copies and attempts.",
+        },
     )
     stop_grace = Leaf(
         read.duration(0, DAY_S, "0 to 24h"),

@@ -31,12 +31,13 @@ LIMITS = ("CpuShares", "MemoryReservation", "NanoCpus", "Memory", "MemorySwap")
 """What of a HostConfig can be changed while the container runs."""
 
 
-def plan(task: Task, spec: Spec, *, cluster: str, bind: str) -> ContainerPlan:
-    """Return the container for the task's current attempt on its current node.
+def plan(task: Task, spec: Spec, *, cluster: str, bind: str, image: str | None = None) -> ContainerPlan:
+    """Return the container for the task's current attempt on its current node, of `image` if that is not the spec's.
 
     `bind` is the host address for a port of the record that names none. On the host's network nothing is published:
     there the record's ports only keep others from them. Two plans have the same ``ormen.spec``
-    label exactly if everything that is fixed when a container is created is the same; the attempt is not part of it.
+    label exactly if everything that is fixed when a container is created is the same; the attempt is not part of it,
+    nor is `image`, which is another name for what the spec's meant.
     """
     published = () if spec.on_host_network else task.ports
     ports = tuple(Port(port.container, port.host, port.protocol, port.bind or bind) for port in published)
@@ -51,8 +52,8 @@ def plan(task: Task, spec: Spec, *, cluster: str, bind: str) -> ContainerPlan:
     }
     return ContainerPlan(
         name=task.container_name,
-        image=spec.image,
-        body={**body, "Labels": {**spec.labels, **ours}},
+        image=image or spec.image,
+        body={**body, "Image": image or spec.image, "Labels": {**spec.labels, **ours}},
         ports=ports,
     )
 

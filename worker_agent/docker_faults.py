@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ormen.image_pin import has_digest
 from ormen.reasons import Code, Reason
 from ormen.registries import registry_of
 from ormen.task import Port
@@ -55,10 +56,16 @@ def pull_refusal(image: str, message: str, *, user: str = "") -> Reason:
         " use an image for it, or a constraint such as arch=arm64.",
         Code.PULL_AUTH: _not_allowed(registry, image, user),
         Code.PULL_NOT_FOUND: f"Registry {registry} has no image {image}, or hides it"
-        f" from {user or 'who has no login'}; check its name and tag, or log in: ormen registry login {registry}.",
+        f" from {user or 'who has no login'}; {_remedy_of_name(image)}, or log in: ormen registry login {registry}.",
         Code.PULL_UNREACHABLE: f"Registry {registry} could not be asked for {image}: {_clip(message)}.",
     }
     return Reason(code, sentences[code])
+
+
+def _remedy_of_name(image: str) -> str:
+    if has_digest(image):
+        return "if it is what a tag once meant, submit the task anew to run what the tag means now"
+    return "check its name and tag"
 
 
 def _not_allowed(registry: str, image: str, user: str) -> str:

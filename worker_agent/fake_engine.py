@@ -62,7 +62,8 @@ class Behaviour:
     """What a fake engine is like. `images` None has every image; `remote` is what can be pulled, None all.
 
     Containers of the images `with_volume` get an anonymous volume. `networks` and `log_drivers` are those it has beside
-    Docker's own. `failure_rate` is the share of starts that are
+    Docker's own. `tags` says what tags of the registry mean just now: a digest each; an image without one has none.
+    `failure_rate` is the share of starts that are
     refused. `sleep` waits, so a simulation can bring its own clock.
     """
 
@@ -71,6 +72,7 @@ class Behaviour:
     images: set[str] | None = None
     with_volume: frozenset[str] = frozenset()
     remote: set[str] | None = None
+    tags: dict[str, str] = field(default_factory=dict)
     networks: frozenset[str] = frozenset()
     log_drivers: frozenset[str] = frozenset()
     seed: int = 0
@@ -96,6 +98,8 @@ class FakeEngine:
         self.volumes: set[str] = set()
         self.logins: list[Login | None] = []
         self.commands: list[FakeExec] = []
+        self.meant: dict[str, str] = {}
+        """What each tag meant when it was pulled here."""
         self.generation = 1
         self._dice = random.Random(self.behaviour.seed)
         self._commands: dict[tuple[str, str], ProbeResult] = {}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
+from ormen.image_pin import repository
 from ormen.reasons import Code, Reason
 from ormen.registries import Login
 from worker_agent.docker_faults import (
@@ -138,18 +139,20 @@ class FakeRuntime(FakeEngine):
         return self.behaviour.images is None or image in self.behaviour.images
 
     def image(self, word: str) -> Image | None:
-        """Return the image; its id is the hash of its one name."""
+        """Return the image; its id is the hash of its digest, or of its name where it has none."""
         self.begin("image")
-        known = {_image_id(name): name for name in self.behaviour.images or ()}
-        name = known.get(word, word)
-        present = name in known.values() if self.behaviour.images is not None else True
-        return Image(_image_id(name), 10 * MIB, (name,)) if present else None
+        known = {self._image_id(name): name for name in self.behaviour.images or ()}
+        name = word if word in (self.behaviour.images or ()) else known.get(word, word)
+        present = name in (self.behaviour.images or ()) if self.behaviour.images is not None else True
+        digest = self.meant.get(name)
+        names = (name, f"{repository(name)}@{digest}") if digest else (name,)
+        return Image(self._image_id(name), 10 * MIB, names) if present else None
 
     def images_in_use(self) -> frozenset[str]:
         """Return the ids of the images of the table's containers."""
         self.begin("images_in_use")
         with self.lock:
-            return frozenset(map(_image_id, self.image_of.values()))
+            return frozenset(map(self._image_id, self.image_of.values()))
 
     def remove_image(self, word: str) -> bool:
         """Drop the image unless a container has it."""
@@ -157,7 +160,7 @@ class FakeRuntime(FakeEngine):
         if word in self.image_of.values() or word in self.images_in_use():
             return False
         if self.behaviour.images is not None:
-            self.behaviour.images -= {name for name in self.behaviour.images if word in (name, _image_id(name))}
+            self.behaviour.images -= {name for name in self.behaviour.images if word in (name, self._image_id(name))}
         return True
 
     def remove_volume(self, name: str) -> bool:
@@ -177,8 +180,10 @@ class FakeRuntime(FakeEngine):
             raise PullRefused(pull_refusal(image, "manifest unknown"))
         if on_progress is not None:
             on_progress(PullProgress(10**7, 10**7, 10**7 / max(took_s, 0.001)))
+        if image in self.behaviour.tags:
+            self.meant[image] = self.behaviour.tags[image]
         if self.behaviour.images is not None:
-            self.behaviour.images.add(image)
+            self.behaviour.images |= {image, *({f"{repository(image)}@{d}"} if (d := self.meant.get(image)) else ())}
 
     def check_login(self, login: Login) -> None:
         """Take every login."""
@@ -239,6 +244,6 @@ class FakeRuntime(FakeEngine):
         """End every stream that waits for events."""
         self.journal.cut(self.gone("it was closed"))
 
-
-def _image_id(name: str) -> str:
-    return f"sha256:{sha256(name.encode()).hexdigest()}"
+    def _image_id(self, name: str) -> str:
+        digest = name.partition("@")[2] or self.meant.get(name)
+        return f"sha256:{sha256((digest or name).encode()).hexdigest()}"

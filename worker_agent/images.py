@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from ormen.image_pin import repository
 from worker_agent.inventory import Pulled
 from worker_agent.station import Station
 
@@ -41,7 +42,7 @@ class Images:
         if not pulled:
             return []
         runtime = self._station.runtime
-        refs = {str(task.spec["image"]) for task in self._station.store.held(self._station.node)}
+        refs = {ref for task in self._station.store.held(self._station.node) for ref in task.images}
         wanted = {found.id for ref in refs if (found := runtime.image(ref)) is not None}
         before_ms = self._station.wall_ms() - round(unused_s * 1000)
         in_use = {*wanted, *runtime.images_in_use()}
@@ -91,9 +92,3 @@ def choose(pulled: Sequence[Pulled], *, in_use: Collection[str], live: Collectio
         versions = sorted((one for one in rest if repository(one.ref) == name), key=lambda one: one.used_ms)
         spare.update(one.id for one in versions[-VERSIONS_KEPT:])
     return [one for one in rest if one.id not in spare and one.used_ms <= before_ms]
-
-
-def repository(ref: str) -> str:
-    """Return a name without its tag and digest."""
-    head, slash, tail = ref.partition("@")[0].rpartition("/")
-    return head + slash + tail.partition(":")[0]

@@ -16,6 +16,7 @@ from functools import partial
 from threading import Lock
 
 from ormen.errors import StoreUnavailable
+from ormen.image_pin import shortened
 from ormen.reasons import Reason
 from ormen.registries import registry_of
 from ormen.sealing import SealError
@@ -72,8 +73,8 @@ class Pulls:
             self._note(
                 (task.id, task.attempt),
                 event="task.pulling",
-                sentence=f"{image} on {self._station.node}",
-                detail=f"pulling {image}",
+                sentence=f"{shortened(image)} on {self._station.node}",
+                detail=f"pulling {shortened(image)}",
             )
         if fresh:
             self._lanes.submit(STREAM, f"pull {image}", partial(self._pull, image))
@@ -180,6 +181,6 @@ def detail(progress: PullProgress) -> str:
 def summary(image: str, last: PullProgress | None, took_s: float) -> str:
     """Return ``nginx:latest, 67 MB at 17 MB/s``, or only the time where no amount was heard."""
     if last is None or not last.total_bytes:
-        return f"{image} in {took_s:.1f}s"
+        return f"{shortened(image)} in {took_s:.1f}s"
     megabytes = last.total_bytes / 10**6
-    return f"{image}, {megabytes:.0f} MB at {megabytes / max(took_s, 0.001):.0f} MB/s"
+    return f"{shortened(image)}, {megabytes:.0f} MB at {megabytes / max(took_s, 0.001):.0f} MB/s"

@@ -10,10 +10,11 @@ from ormen.errors import InvalidSpec
 from ormen.reasons import Code, Reason
 from ormen.schema import resolve
 from ormen.spec import Spec
-from ormen.store.agent import Remark, Report
+from ormen.store.agent import Late, Remark, Report
 from ormen.task import Health, Task
 from worker_agent import docker_args, judgement
 from worker_agent.ending import Ender
+from worker_agent.pinning import Pinning
 from worker_agent.pulls import Pulls
 from worker_agent.runtime import (
     Container,
@@ -37,6 +38,7 @@ class Starter:
         self._station = station
         self._pulls = pulls
         self._ender = ender
+        self._pinning = Pinning(station)
         self._received: dict[str, int] = {}
 
     def start(self, task: Task) -> Step:
@@ -52,24 +54,31 @@ class Starter:
         except InvalidSpec as fault:
             sentence = f"This agent cannot read the spec of {task.name}: {fault}"
             return self._refuse(task, Reason(Code.CREATE_REFUSED, sentence))
+        image = self._pinning.image_of(task, spec)
         if spec.pull == "always" and not self._pulls.pulled(task):
-            return self._pull(task, spec)
-        plan = docker_args.plan(task, spec, cluster=self._station.cluster, bind=self._station.bind)
-        return self._create(task, spec, plan)
+            return self._pull(task, image)
+        return self._create(task, spec, self._plan(task, spec, image))
 
     def forget(self, task_id: str) -> None:
         """Drop what was kept of the task's start."""
         self._received.pop(task_id, None)
         self._pulls.forget(task_id)
 
+    def _plan(self, task: Task, spec: Spec, image: str) -> ContainerPlan:
+        return docker_args.plan(task, spec, cluster=self._station.cluster, bind=self._station.bind, image=image)
+
     def _create(self, task: Task, spec: Spec, plan: ContainerPlan) -> Step:
         for _ in range(CREATE_TRIES):
             try:
                 container_id = self._station.runtime.create(plan)
             except ImageMissing as fault:
+                loaded = self._pinning.same_under_its_tag(task, spec)
+                if loaded is not None and loaded != plan.image:
+                    plan = self._plan(task, spec, loaded)
+                    continue
                 if spec.pull == "never" or self._pulls.pulled(task):
                     return self._refuse(task, fault.reason)
-                return self._pull(task, spec)
+                return self._pull(task, plan.image)
             except NameInUse as fault:
                 done = self._settle_name(task, spec, plan, fault)
                 if done is not None:
@@ -119,6 +128,9 @@ class Starter:
         return self._report(outcome.task, spec, holder)
 
     def _run(self, task: Task, spec: Spec, container_id: str) -> Step:
+        if not self._settled(task, spec):
+            self._ender.discard(container_id)
+            return Step("another image is meant", task, again=True)
         try:
             self._station.runtime.start(container_id)
         except StartRefused as fault:
@@ -130,6 +142,12 @@ class Starter:
         if container.ended:
             return self._ender.exited(task, container, unreported=True)
         return self._report(task, spec, container)
+
+    def _settled(self, task: Task, spec: Spec) -> bool:
+        try:
+            return self._pinning.settled(task, spec)
+        except Late:
+            return False
 
     def _report(self, task: Task, spec: Spec, container: Container) -> Step:
         health = Health.STARTING if spec.health else None
@@ -145,8 +163,8 @@ class Starter:
             return Step("late", outcome.task or task, container, again=True)
         return Step(word, outcome.task or task, container)
 
-    def _pull(self, task: Task, spec: Spec) -> Step:
-        self._pulls.want(task, spec.image)
+    def _pull(self, task: Task, image: str) -> Step:
+        self._pulls.want(task, image)
         return Step("pulling", task)
 
     def _receive(self, task: Task) -> None:

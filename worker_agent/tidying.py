@@ -63,7 +63,7 @@ class Tidier:
             for task in overdue(resting, self._keep, now_ms=self._station.store.now_ms()):
                 self._tools.drop(task)
         self._station.inventory.used(
-            (str(task.spec["image"]) for task in held.values()), now_ms=self._station.wall_ms()
+            (ref for task in held.values() for ref in task.images), now_ms=self._station.wall_ms()
         )
         self._station.inventory.save()
         if self._is_full():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from redis import Redis
 
 from ormen.errors import NodeRefused, NodeTaken
+from ormen.image_pin import Pin
 from ormen.settings import Settings
 from ormen.store.fleet import interval_ms
 from ormen.store.news import Answer, Heartbeat, Joined, NodeCard, Outcome, Remark, Report, Request, Taken
@@ -20,6 +21,10 @@ __all__ = ["AgentStore", "Answer", "Heartbeat", "Joined", "NodeCard", "Outcome",
 
 AWAITED_MS = 30_000
 """How long an agent that was ended in order may take to be back: longer than an upgrade on a busy host."""
+
+
+class Late(Exception):
+    """The record has moved on."""
 
 
 class AgentStore(Answerer):
@@ -108,13 +113,13 @@ class AgentStore(Answerer):
     def take(self, node: str, instance: str) -> Taken:
         """Empty the inbox, up to 100 entries, and return what was in it with the records as they are now."""
         tasks, gone, requests = [], [], []
-        for entry, pairs, spec in self.run("take", node=node, instance=instance):
+        for entry, pairs, spec, pin in self.run("take", node=node, instance=instance):
             record = flat(pairs)
             if entry.startswith("?"):
                 if record:
                     requests.append(Request(entry[1:], record["kind"], record["task"], json.loads(record["options"])))
             elif record:
-                tasks.append(task_of(entry, record, spec))
+                tasks.append(task_of(entry, record, spec, pin))
             else:
                 gone.append(entry)
         return Taken(tuple(tasks), tuple(gone), tuple(requests))
@@ -190,6 +195,16 @@ class AgentStore(Answerer):
                 **({"resize": str(remark.resize)} if remark.resize else {}),
             )
         )
+
+    @answering
+    def pin(self, task: Task, found: Pin | None) -> Pin | None:
+        """Say which image the attempt has found; return the one that holds for the submission. Raises Late."""
+        reply = self.run(
+            "pin", id=task.id, node=task.node, attempt=str(task.attempt), pin=found.packed() if found else ""
+        )
+        if reply == 0:
+            raise Late(f"attempt {task.attempt} of {task.name} is no longer to be started here")
+        return None if reply == "-" else Pin.unpack(reply)
 
     @answering
     def adopt(self, task: Task, *, label: int, container_id: str) -> Outcome:

@@ -7,8 +7,8 @@ key                          type         holds                                 
 ===========================  ===========  ========================================  ==============================
 cluster                      string       the cluster's random id                   for ever
 task:<id>                    hash         what changes of a task, and its fences    until removed and confirmed
-spec:<id>                    hash         a submission's spec as sent, and how      until its last task is removed
-                                          many tasks have it
+spec:<id>                    hash         a submission's spec as sent, how many     until its last task is removed
+                                          tasks have it, and its pinned image
 tasks                        sorted set   task ids by time of creation              member: until removed
 ids                          sorted set   task ids in lexical order, for prefixes   member: until removed
 names                        hash         name -> the one live task that has it     field: while it lives

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ormen.image_pin import Pin
 from ormen.node import Node, NodeState, Resources
 from ormen.reasons import Code, Reason
 from ormen.spec import PortSpec
@@ -29,8 +30,8 @@ def pack_ports(ports: Sequence[Port]) -> str:
     return json.dumps([port.to_list() for port in ports])
 
 
-def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
-    """Return the task of a record and its submission's spec (JSON)."""
+def task_of(task_id: str, record: Mapping[str, str], spec: str | None, pin: str | None = None) -> Task:
+    """Return the task of a record and its submission's spec (JSON) and pinned image."""
     attempt = int(record["attempt"])
     return Task(
         id=task_id,
@@ -69,6 +70,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None) -> Task:
         probes=tuple(Probe(*probe) for probe in json.loads(record.get("probes", "[]"))),
         revision=int(record.get("rev", 0)),
         spec_id=record.get("spec", ""),
+        pin=Pin.unpack(pin),
     )
 
 

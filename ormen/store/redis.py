@@ -146,11 +146,11 @@ class RedisStore:
             records = pipe.execute()
             specs = list({record["spec"] for record in records if record})
             for spec in specs:
-                pipe.hget(self.keys.spec(spec), "json")
+                pipe.hmget(self.keys.spec(spec), "json", "pin")
             texts = dict(zip(specs, pipe.execute(), strict=True)) if specs else {}
         # A spec goes with its last task: where there is none, the record has ended since it was read.
         return {
-            task_id: task_of(task_id, record, texts[record["spec"]]) if record and texts[record["spec"]] else None
+            task_id: task_of(task_id, record, *texts[record["spec"]]) if record and texts[record["spec"]][0] else None
             for task_id, record in zip(wanted, records, strict=True)
         }
 

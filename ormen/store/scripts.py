@@ -30,6 +30,7 @@ VERBS = (
     "mark",
     "note",
     "pick",
+    "pin",
     "prune",
     "recount",
     "release",

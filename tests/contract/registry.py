@@ -18,6 +18,7 @@ import json
 import os
 import tarfile
 import threading
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -68,6 +69,12 @@ class Registry(ThreadingHTTPServer):
         self.address = f"127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
+    def publish(self, repository: str, raw: bytes, *, version: str) -> str:
+        """Let a repository's tags mean an image of this file system, with `version` in its env; return its digest."""
+        body = self._image(raw, packed=gzip.compress(raw, 1), env=[f"VERSION={version}"])
+        self.manifests[repository] = self.manifests[f"{repository}@{digest(body)}"] = (MANIFEST, body)
+        return digest(body)
+
     def close(self) -> None:
         """Stop serving."""
         self.released.set()
@@ -78,12 +85,12 @@ class Registry(ThreadingHTTPServer):
         self.blobs[digest(data)] = data
         return {"digest": digest(data), "size": len(data)}
 
-    def _image(self, text: bytes) -> bytes:
-        packed, unpacked = layer(text)
+    def _image(self, text: bytes, *, packed: bytes | None = None, env: Sequence[str] = ()) -> bytes:
+        packed, unpacked = (packed, digest(text)) if packed else layer(text)
         config = {
             "architecture": "amd64",
             "os": "linux",
-            "config": {},
+            "config": {"Env": list(env)} if env else {},
             "rootfs": {"type": "layers", "diff_ids": [unpacked]},
             "history": [{"created_by": "test"}],
         }
@@ -129,8 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(429, "TOOMANYREQUESTS", "You have reached your pull rate limit")
         if kind == "blobs" and what in self.server.blobs:
             return self._answer(200, "application/octet-stream", self.server.blobs[what], slow=repository == "slow")
-        if kind == "manifests" and repository in self.server.manifests:
-            media, body = self.server.manifests[repository]
+        known = self.server.manifests
+        if kind == "manifests" and repository in known:
+            # A digest means its own image for ever, also after the repository's tags have moved on.
+            media, body = known.get(f"{repository}@{what}", known[repository])
             self.server.pulls.append(f"{repository}:{what}")
             return self._answer(200, media, body)
         return self._refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")

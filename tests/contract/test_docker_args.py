@@ -17,7 +17,9 @@ from worker_agent.runtime import ContainerPlan
 MIB = 1024**2
 
 
-def planned(*, ports: tuple[Port, ...] = (), attempt: int = 2, **fields: Any) -> ContainerPlan:
+def planned(
+    *, ports: tuple[Port, ...] = (), attempt: int = 2, pinned: str | None = None, **fields: Any
+) -> ContainerPlan:
     task = Task(
         id="7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4",
         name="web",
@@ -30,7 +32,7 @@ def planned(*, ports: tuple[Port, ...] = (), attempt: int = 2, **fields: Any) ->
         node="node-1",
         ports=ports,
     )
-    return plan(task, Spec(image="nginx:1.28", **fields), cluster="c1", bind="127.0.0.1")
+    return plan(task, Spec(image="nginx:1.28", **fields), cluster="c1", bind="127.0.0.1", image=pinned)
 
 
 def host(found: ContainerPlan) -> dict[str, Any]:
@@ -74,6 +76,13 @@ def test_attempts_of_one_spec_can_adopt_each_other() -> None:
 def test_what_is_fixed_at_create_changes_the_hash(changed: dict[str, Any]) -> None:
     """Whatever Docker cannot change later gives another hash, so such a container is not adopted."""
     assert planned(**changed).labels["ormen.spec"] != planned().labels["ormen.spec"]
+
+
+def test_another_name_of_the_image_changes_no_hash() -> None:
+    """A container that was made from the tag is adopted by an attempt whose image is known by its digest."""
+    pinned = planned(pinned="nginx@sha256:" + "a" * 64)
+    assert (pinned.image, pinned.body["Image"]) == ("nginx@sha256:" + "a" * 64,) * 2
+    assert pinned.labels["ormen.spec"] == planned().labels["ormen.spec"]
 
 
 def test_the_hash_ignores_ormens_labels_only() -> None:

@@ -8,10 +8,11 @@ from threading import Event
 
 import pytest
 
+from ormen.image_pin import Pin
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
-from ormen.store.agent import AgentStore, Remark, Report
+from ormen.store.agent import AgentStore, Late, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import NewTask
 from ormen.task import Health, Port, State, Task
@@ -223,3 +224,28 @@ def test_a_late_judge_calls_no_node_suspect(deck: LoopStore, agent: AgentStore) 
     ready(agent)
     assert not deck.show("node-1", "suspect", text="Silent.", heard_ms=heard)
     assert [event.type for event in deck.events(node="node-1")].count("node.suspect") == 1
+
+
+def test_the_first_pin_holds_for_the_whole_submission(deck: LoopStore, agent: AgentStore) -> None:
+    """Who comes later hears what holds, and so does each copy; only the attempt that is to start may say it."""
+    submit(deck), assign(deck)
+    task = task_of(deck)
+    assert agent.pin(task, None) is None
+    assert agent.pin(task, Pin("sha256:1", "sha256:a")) == agent.pin(task, Pin("sha256:2", "sha256:b"))
+    assert task_of(deck).pin == Pin("sha256:1", "sha256:a")
+    for late in (replace(task, attempt=2), replace(task, node="node-2")):
+        with pytest.raises(Late):
+            agent.pin(late, None)
+
+
+def test_nothing_is_pinned_for_what_is_not_to_start(deck: LoopStore, agent: AgentStore) -> None:
+    """A stop that came meanwhile is heard before the start, and an attempt that runs has its image."""
+    running = run(deck, agent)
+    submit(deck, 1), assign(deck, 1)
+    stopped = deck.read([IDS[1]])[IDS[1]]
+    assert stopped is not None
+    deck.stop(stopped)
+    for task in (running, stopped):
+        with pytest.raises(Late):
+            agent.pin(task, Pin("sha256:1", "sha256:a"))
+    assert task_of(deck).pin is None

@@ -218,3 +218,11 @@ def test_events_are_drawn() -> None:
 def test_history_of_one_task_shows_the_gaps() -> None:
     """One task's events say how long each step took instead of repeating its name."""
     golden("events_one", events.history(WAY, eyes(80)))
+
+
+def test_a_settled_image_is_shown_by_its_digest() -> None:
+    """Its first digits for eyes, all of it in a pipe."""
+    record = {**UP, "image_digest": "sha256:9f1c2e" + "0" * 58}
+    assert "image      nginx (sha256:9f1c2e000000…)" in tasks.detail(record, [], eyes(80))
+    assert "sha256:9f1c2e000000…" in tasks.status([record], eyes(200), wide=True)
+    assert record["image_digest"] in tasks.status([record], PIPE)

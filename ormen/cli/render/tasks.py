@@ -19,6 +19,7 @@ from ormen.cli.render.text import (
     epoch,
     paint,
     short_id,
+    shorten_end,
     word_colour,
     wrap,
 )
@@ -40,7 +41,13 @@ _PLACE = (
     Column("NODE"),
     Column("HEALTH", coloured=True),
 )
-_MORE = (Column("ATTEMPTS", right=True), Column("CPU", right=True), Column("MEMORY", right=True), Column("PORTS"))
+_MORE = (
+    Column("ATTEMPTS", right=True),
+    Column("CPU", right=True),
+    Column("MEMORY", right=True),
+    Column("PORTS"),
+    Column("DIGEST"),
+)
 
 
 def status(tasks: Sequence[Record], look: Look, *, wide: bool = False, held: Collection[str] = frozenset()) -> str:
@@ -72,6 +79,7 @@ def _cells(task: Record, look: Look) -> dict[str, str]:
         "CPU": cores(_number(spec.get("cpu"), 0.1)),
         "MEMORY": memory(spec),
         "PORTS": ports(task) or DASH,
+        "DIGEST": _digest(task, look) or DASH,
     }
 
 
@@ -179,9 +187,16 @@ def _headline(task: Record, look: Look, held: Collection[str]) -> list[str]:
     return [head, *(wrap(said, look.width, first=" " * 9, rest=" " * 9) if said else [])]
 
 
+def _digest(task: Record, look: Look) -> str:
+    """Return the digest that the image's tag was resolved to, for eyes its first digits; empty while it is none."""
+    digest = clean(task.get("image_digest") or "")
+    return digest if look.width is None or len(digest) < 20 else digest[:19] + shorten_end(look)
+
+
 def _facts(task: Record, look: Look) -> list[str]:
     spec = task.get("spec") or {}
-    facts = [("id", str(task["id"])), ("image", clean(spec.get("image")))]
+    digest = _digest(task, look)
+    facts = [("id", str(task["id"])), ("image", clean(spec.get("image")) + (f" ({digest})" if digest else ""))]
     if task.get("container_name"):
         facts.append(("container", clean(task["container_name"])))
     if spec.get("command"):
