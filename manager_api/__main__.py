@@ -53,6 +53,7 @@ def control(settings: Settings) -> int:
     from celery.exceptions import SecurityWarning
 
     from manager_api.control.app import make_worker_app
+    from manager_api.control.sender import Sender
 
     # It warns root of pickled messages; ours are JSON only.
     warnings.simplefilter("ignore", SecurityWarning)
@@ -72,7 +73,10 @@ def control(settings: Settings) -> int:
         quiet=True,
     )
     log.info("control: the loops' worker starts")
+    sender = Sender(settings)
+    sender.start()
     worker.start()
+    sender.stop()
     return int(worker.exitcode or 0)
 
 

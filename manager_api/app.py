@@ -20,6 +20,7 @@ from manager_api.routes.system import system
 from manager_api.routes.talks import talks
 from manager_api.routes.tasks import tasks
 from manager_api.routes.tokens import tokens
+from manager_api.routes.webhooks import webhooks
 from manager_api.routes.why import why
 from manager_api.services import Services
 from ormen import __version__
@@ -62,7 +63,8 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings, mine)
     documentation = Documentation(app)
-    for blueprint in (tasks, why, plan, logs, talks, nodes, brake, events, prune, tokens, registries, system, seed):
+    nouns = (tasks, why, plan, logs, talks, nodes, brake, events, prune, tokens, registries, webhooks, system, seed)
+    for blueprint in nouns:
         documentation.register_blueprint(blueprint)
     return app
 

@@ -19,6 +19,7 @@ from ormen.messages import CONTROL_QUEUE, TICK_QUEUE, node_queue
 from ormen.node import Node, NodeState, Resources
 from ormen.reasons import SPENDS, Code
 from ormen.store.figures import Durations, EventKind, Figures
+from ormen.store.hooks import HookStore
 from ormen.store.manager import ManagerStore
 from ormen.task import State
 
@@ -68,6 +69,7 @@ def read(store: ManagerStore) -> Iterator[Metric]:
         loops.add_metric([loop], max(0.0, (now_ms - last_ms) / 1000))
     yield loops
     yield from of_queues(store, nodes)
+    yield from of_webhooks(HookStore(store.settings, store.client))
     yield from of_figures(figures)
 
 
@@ -110,12 +112,25 @@ def of_queues(store: ManagerStore, nodes: Sequence[Node], clock: Callable[[], fl
     yield ages
 
 
+def of_webhooks(store: HookStore) -> Iterator[Metric]:
+    """Yield how deliveries go; webhooks have no series of their own, `ormen webhook ls` shows each."""
+    found = store.progress([hook.name for hook in store.hooks()]).values()
+    waiting = "Messages that wait to be sent to webhooks, or to be sent again"
+    yield GaugeMetricFamily("ormen_webhook_messages", waiting, value=sum(each.waiting for each in found))
+    failing = sum(each.failing_ms > 0 for each in found)
+    yield GaugeMetricFamily("ormen_webhooks_failing", "Webhooks whose last try has failed", value=failing)
+
+
 def of_figures(figures: Figures) -> Iterator[Metric]:
     """Yield what is counted since the cluster began."""
     events = CounterMetricFamily("ormen_events", "Events written", labels=["type", "reason"])
     for kind, amount in sorted((dict.fromkeys(FROM_ZERO, 0) | figures.events).items()):
         events.add_metric([kind.type, kind.code], amount)
     yield events
+    tries = CounterMetricFamily("ormen_webhook_tries", "Tries to deliver a message, and given up", labels=["result"])
+    for result, amount in figures.webhooks.items():
+        tries.add_metric([result], amount)
+    yield tries
     races = "Placements chosen anew, since another scheduler had taken the room"
     yield CounterMetricFamily("ormen_placement_races", races, value=figures.races)
     text = "Time to place one request's tasks, or those of one look of a loop"

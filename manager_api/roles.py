@@ -10,7 +10,7 @@ from ormen.tokens import Role
 LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 ROWS: Sequence[tuple[str, str, Role]] = (
-    ("GET", r"/v1/(tokens|registries)", Role.ADMIN),
+    ("GET", r"/v1/(tokens|registries|webhooks)", Role.ADMIN),
     ("POST", r"/v1/plan", Role.READ),
     ("*", r"/v1/tasks/<\w+>/(exec|attach|files|archive)(/.*)?", Role.OPERATE),
     ("*", r"/v1/talks(/.*)?", Role.OPERATE),

@@ -16,6 +16,7 @@ from manager_api.metrics import Metrics
 from manager_api.readers import Readers
 from ormen.errors import Busy
 from ormen.settings import Settings
+from ormen.store.hooks import HookStore
 from ormen.store.logins import LoginStore
 from ormen.store.talks import TalkStore
 from ormen.store.tokens import TokenStore
@@ -80,6 +81,7 @@ class Services:
         self.tokens = KnownTokens(lambda: self.token_store)
         self.guarded = False
         self._tokens: TokenStore | None = None
+        self._hooks: HookStore | None = None
         self._logins: LoginStore | None = None
         self._talks: TalkStore | None = None
         self._deck = deck
@@ -114,6 +116,13 @@ class Services:
         if self._talks is None:
             self._talks = TalkStore(self.settings, self.deck.store.client)
         return self._talks
+
+    @property
+    def hook_store(self) -> HookStore:
+        """Return the webhooks in the store, over the deck's own connections."""
+        if self._hooks is None:
+            self._hooks = HookStore(self.settings, self.deck.store.client)
+        return self._hooks
 
     def close(self) -> None:
         """End every stream and wait, so that the process can stop at once."""

@@ -12,7 +12,8 @@
     │   ├── NodeNotFound     404
     │   ├── TokenNotFound    404
     │   ├── LoginNotFound    404
-    │   └── TalkNotFound     404  or it is somebody else's
+    │   ├── TalkNotFound     404  or it is somebody else's
+    │   └── WebhookNotFound  404
     ├── Conflict
     │   ├── Ambiguous        409  a prefix fits several tasks
     │   ├── NameTaken        409
@@ -22,6 +23,7 @@
     │   ├── NoRoom           409  a change of what a task reserves
     │   ├── TokenTaken       409
     │   ├── NotRunning       409  there is no container to enter
+    │   ├── WebhookTaken     409
     │   └── NotBraked        409  release without a mass loss
     ├── Denied
     │   ├── TokenMissing     401
@@ -170,6 +172,13 @@ class TalkNotFound(NotFound):
     title = "No such talk"
 
 
+class WebhookNotFound(NotFound):
+    """No webhook has that name."""
+
+    code = "WEBHOOK_NOT_FOUND"
+    title = "No such webhook"
+
+
 class Conflict(OrmenError):
     """The request contradicts what is there."""
 
@@ -230,6 +239,13 @@ class NotRunning(Conflict):
 
     code = "NOT_RUNNING"
     title = "The task does not run"
+
+
+class WebhookTaken(Conflict):
+    """There is a webhook of that name."""
+
+    code = "WEBHOOK_TAKEN"
+    title = "The webhook's name is taken"
 
 
 class NotBraked(Conflict):

@@ -38,8 +38,9 @@ class Settings:
     policy_file: str | None = None
     """The admin's policy (YAML): what specs may ask; its keys stand below."""
     secret_file: str | None = None
-    """A file with the key that seals registry passwords in Redis, the same on every deck and every host: a long random
-    word a line. The first seals, all open, so that a key can be changed. None: they lie in Redis as they are."""
+    """A file with the key that seals registry passwords and webhooks' secrets in Redis, the same on every deck and
+    host: a long random word a line. The first seals, all open, so that a key can be changed. None: they lie in Redis
+    as they are."""
     strategy: str = "epvm"
     """The placement strategy of tasks that name none: epvm, spread, binpack, greedy or roundrobin."""
     allowed_nodes: str | None = None

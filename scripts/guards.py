@@ -32,6 +32,11 @@ def agent(name: str, module: str, text: str, broken: str) -> Guard:
     return Guard(name, f"worker_agent/{module}.py", text, broken, AGENT)
 
 
+def hook(name: str, verb: str, text: str, broken: str) -> Guard:
+    """Return a guard of the webhooks."""
+    return Guard(name, f"{LUA}/{verb}.lua", text, broken, ("tests/integration/test_webhooks.py",))
+
+
 def policy(name: str, text: str, broken: str) -> Guard:
     """Return a guard of what specs may ask."""
     return Guard(name, "ormen/policy.py", text, broken, ("tests/unit/test_policy.py",))
@@ -123,6 +128,14 @@ GUARDS = (
     lua("attend: who hung up does not come back", "attend", "k[2] and 0 or ", ""),
     Guard("inside: a number of this container alone", "worker_agent/inside.py", "return container_id in Path", "return True or container_id in Path", ("tests/unit/test_agent_inside.py",)),
     Guard("talks: the caller's own", "manager_api/routes/talks.py", "if found.by != caller().name:", "if False:", ("tests/integration/test_api_talks.py",)),
+    hook("gather: the cursor", "gather", "redis.call('HSET', key, 'cursor', cursor)", ""),
+    hook("gather: no more than may wait", "gather", "if room <= 0 then return 0 end", ""),
+    hook("gather: what was long ago", "gather", "if NOW - string.match(row[1], '^%d+') > tonumber(A.keep) then", "if false then"),
+    hook("claim: one at a time", "claim", "int(NOW + A.lease)", "int(NOW)"),
+    hook("claim: not before it is due", "claim", "'-inf', int(NOW), 'LIMIT'", "'-inf', '+inf', 'LIMIT'"),
+    hook("settle: a late failure", "settle", "if A.ok ~= '1' and redis", "if false and redis"),
+    hook("settle: a webhook that is gone", "settle", "if redis.call('HEXISTS', P .. 'webhooks', A.hook) == 0 then", "if false then"),
+    hook("settle: given up after a day", "settle", "<= tonumber(A.keep) then", "<= 1e18 then"),
     agent("owns: the cluster", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.node, container.task) == (self.node, task_id)"),
     agent("owns: the node", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.cluster, container.task) == (self.cluster, task_id)"),
     agent("owns: the task", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.cluster, container.node) == (self.cluster, self.node)"),

@@ -68,3 +68,4 @@ def _contexts(ctx: click.Context, param: click.Parameter, begun: str) -> list[st
 CONTEXT: Completer = _contexts
 TOKEN = _offering(_named("/v1/tokens"))
 REGISTRY = _offering(_named("/v1/registries", key="host"))
+WEBHOOK = _offering(_named("/v1/webhooks"))

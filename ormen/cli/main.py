@@ -44,6 +44,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Settings": {
         "token": ("token", "Create, list and remove access tokens"),
         "registry": ("registry", "Log in to image registries for all nodes; list, log out"),
+        "webhook": ("webhook", "Have a program told what happens, by HTTP"),
         "context": ("context", "Name several clusters and choose one"),
         "completion": ("completion", "Print the completion script of your shell"),
         "version": ("version", "Print the versions of this program and of the deck"),

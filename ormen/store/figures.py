@@ -57,6 +57,7 @@ class Figures:
     placings: Durations = field(default_factory=Durations)
     loops: dict[str, Durations] = field(default_factory=dict)
     races: int = 0
+    webhooks: dict[str, int] = field(default_factory=lambda: {"delivered": 0, "failed": 0, "dropped": 0})
 
 
 def step_of(ms: int) -> int:
@@ -77,6 +78,8 @@ def figures_of(raw: Mapping[str, str]) -> Figures:
             _add(found.placings, words[0], int(value))
         elif kind == "loop" and len(words) == 2:
             _add(found.loops.setdefault(words[0], Durations()), words[1], int(value))
+        elif kind == "hook" and len(words) == 1:
+            found.webhooks[words[0]] = int(value)
         elif name == "races":
             found.races = int(value)
     return found

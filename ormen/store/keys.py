@@ -46,6 +46,11 @@ turn                         string       the next turn of round robin          
 tokens                       hash         token's name -> role, hash, times as JSON         field: until removed
 tokens:used                  hash         token's name -> time of its last use              field: until removed
 logins                       hash         registry -> user, sealed password, time as JSON           field: until removed
+webhooks                     hash         webhook's name -> URL, events, secret … as JSON     field: until removed
+webhook:<n>                  hash         up to which event it has been told, and   until the webhook is removed
+                                          how its deliveries go
+webhook:<n>:queue            sorted set   events to be delivered, by when           member: a day at most
+webhook:<n>:tries            hash         event -> how often it was tried           field: a day at most
 allowed                      string       the nodes that may join, as JSON          until the deck starts without -w
 lease:<loop>                 string       who runs a full scan just now             seconds (TTL)
 refused:<list>               string       a list whose check has found a conflict   a second (TTL)
@@ -193,6 +198,11 @@ class Keys:
         return f"{self.prefix}logins"
 
     @property
+    def webhooks(self) -> str:
+        """Return the key of the webhooks."""
+        return f"{self.prefix}webhooks"
+
+    @property
     def allowed(self) -> str:
         """Return the key of the nodes that may join."""
         return f"{self.prefix}allowed"
@@ -224,6 +234,18 @@ class Keys:
     def ports(self, engine: str) -> str:
         """Return the key of an engine's host ports."""
         return f"{self.prefix}engine:{engine}:ports"
+
+    def webhook(self, name: str) -> str:
+        """Return the key of how a webhook's deliveries go."""
+        return f"{self.prefix}webhook:{name}"
+
+    def webhook_queue(self, name: str) -> str:
+        """Return the key of the events that a webhook is to be told of."""
+        return f"{self.prefix}webhook:{name}:queue"
+
+    def webhook_tries(self, name: str) -> str:
+        """Return the key of how often each of them was tried."""
+        return f"{self.prefix}webhook:{name}:tries"
 
     def lease(self, loop: str) -> str:
         """Return the key of a loop's lease."""

@@ -26,6 +26,10 @@ ADMINS = {
     ("GET", "/v1/registries"),
     ("POST", "/v1/registries"),
     ("DELETE", "/v1/registries/<registry>"),
+    ("GET", "/v1/webhooks"),
+    ("POST", "/v1/webhooks"),
+    ("DELETE", "/v1/webhooks/<webhook>"),
+    ("POST", "/v1/webhooks/<webhook>/test"),
 }
 """What only an admin may do. A route that is new here was given to nobody else by a row of manager_api/roles.py."""
 
