@@ -9,7 +9,20 @@ from collections.abc import Iterator
 from ormen.task import LIVE, TRANSITIONS, State, Task
 from tests.kills.fleet import Fleet
 
-LASTING = ("allowed", "brake", "cluster", "counts", "events", "lease:", "loops", "losses", "nodes:", "node:", "turn")
+LASTING = (
+    "allowed",
+    "brake",
+    "cluster",
+    "counts",
+    "events",
+    "figures",
+    "lease:",
+    "loops",
+    "losses",
+    "nodes:",
+    "node:",
+    "turn",
+)
 """What is there without a single task (and a node's inbox and tasks are empty, so not there)."""
 
 
