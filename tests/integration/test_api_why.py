@@ -33,6 +33,7 @@ def why(api: FlaskClient, word: str = "web", **query: Any) -> dict[str, Any]:
 
 def test_a_task_without_room_is_told_every_node_and_its_place(api: FlaskClient, sailor: Sailor) -> None:
     """The scheduler's own verdict: blockers with amounts, what would fit, and who waits before it."""
+    sailor.refuse(submit(api, name="zero"), Code.PULL_STALLED, "The pull made no progress.")
     submit(api, name="one", memory="3GiB")
     submit(api, name="two", memory="3GiB")
     submit(api, memory="2GiB")
@@ -111,7 +112,9 @@ def test_a_failing_check_shows_its_last_answers(api: FlaskClient, sailor: Sailor
     assert (found["code"], found["probes"]) == ("HEALTH_HTTP", [probe.to_json()])
     sailor.give_up(web)
     api.post(f"/v1/tasks/{web}/retry")
-    assert why(api)["probes"] == []
+    again = sailor.store.read([web])[web]
+    assert again is not None
+    assert (again.attempt, again.probes) == (2, ())
 
 
 def test_asking_why_changes_nothing(api: FlaskClient, sailor: Sailor, store: LoopStore) -> None:
