@@ -15,15 +15,28 @@ from ormen.schema import resolve
 from ormen.store.manager import ManagerStore
 from ormen.task import ENDED, PLACED, State, Task, Wanted
 from ormen.why.case import Case
-from ormen.why.document import explain
+from ormen.why.document import explain, explain_node
 
 STOP_MS = 60_000
 """How long before its end a stop of a task was asked for, at most, for the asker to be named."""
 
 
-def why(deck: Deck, word: str, *, every: bool = False) -> dict[str, Any]:
-    """Return why the task that `word` names is as it is; `every` tells each node in full. Nothing is changed."""
-    return explain(case_of(deck, deck.store.find(word)), every=every)
+def why(deck: Deck, word: str, *, node: str | None = None, every: bool = False) -> dict[str, Any]:
+    """Return why the task that `word` names is as it is; `every` tells each node in full. Nothing is changed.
+
+    With `node` return why it is not there; raises NodeNotFound for one that is none.
+    """
+    task = deck.store.find(word)
+    case = case_of(deck, task)
+    if node is None:
+        return explain(case, every=every)
+    found = deck.store.node(node)
+    return explain_node(case if case.fleet else _seen(deck, _unplaced(case)), found)
+
+
+def _unplaced(case: Case) -> Case:
+    """Return the case of a task as if it had no node: what it holds now is none of its need."""
+    return replace(case, need=replace(need_of(case.task, case.spec, now_ms=case.now_ms), seat=None))
 
 
 def case_of(deck: Deck, task: Task) -> Case:
@@ -46,10 +59,17 @@ def case_of(deck: Deck, task: Task) -> Case:
 
 def _waiting(deck: Deck, case: Case) -> Case:
     """Add the fleet as the task sees it, and its place among those that wait."""
-    need = need_of(case.task, case.spec, now_ms=case.now_ms)
-    fleet = fleet_of(deck.store, [need], deck.settings, moves_turn=False)
-    fleet = replace(fleet, names={**fleet.names, case.task.id: case.task.name})
-    return replace(case, need=need, fleet=fleet, refusal=refuse(need, fleet), queue=deck.store.queue_of(case.task))
+    seen = _seen(deck, replace(case, need=need_of(case.task, case.spec, now_ms=case.now_ms)))
+    assert seen.need is not None
+    assert seen.fleet is not None
+    return replace(seen, refusal=refuse(seen.need, seen.fleet), queue=deck.store.queue_of(case.task))
+
+
+def _seen(deck: Deck, case: Case) -> Case:
+    """Add the fleet as the need of the case sees it."""
+    assert case.need is not None
+    fleet = fleet_of(deck.store, [case.need], deck.settings, moves_turn=False)
+    return replace(case, fleet=replace(fleet, names={**fleet.names, case.task.id: case.task.name}))
 
 
 def _node(store: ManagerStore, task: Task) -> Node | None:

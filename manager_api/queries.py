@@ -152,8 +152,9 @@ class TasksQuery(PageQuery):
 
 
 class WhyQuery(Strict):
-    """How much of the nodes is told."""
+    """Which nodes are told, and how fully."""
 
+    node = Param(word, {**TEXT, "description": "say why the task is not on this node"})
     all = Param(flag, {**FLAG, "description": "tell every node in full, however many there are"}, default=False)
 
 

@@ -100,9 +100,9 @@ class AsyncClient:
         """Return one task by its name, id or a unique beginning of the id."""
         return await self.do(lambda client: client.task(word))
 
-    async def why(self, word: str, *, every: bool = False) -> Document:
-        """Return why a task waits, failed, moved, is slow or runs; `every` tells each node in full, not in groups."""
-        return await self.do(lambda client: client.why(word, every=every))
+    async def why(self, word: str, *, node: str | None = None, every: bool = False) -> Document:
+        """Return why a task waits, failed, moved, is slow or runs; with `node` why it is not there."""
+        return await self.do(lambda client: client.why(word, node=node, every=every))
 
     async def attempts(self, word: str) -> list[Document]:
         """Return the attempts on record, at most ten."""

@@ -100,9 +100,12 @@ class Client(TalkCalls):
         """Return one task by its name, id or a unique beginning of the id."""
         return self._object("GET", f"/v1/tasks/{segment(word)}")
 
-    def why(self, word: str, *, every: bool = False) -> Document:
-        """Return why a task waits, failed, moved, is slow or runs; `every` tells each node in full, not in groups."""
-        query = {"all": True} if every else {}
+    def why(self, word: str, *, node: str | None = None, every: bool = False) -> Document:
+        """Return why a task waits, failed, moved, is slow or runs; with `node` why it is not there.
+
+        Of more than twenty nodes the nearest to fitting are told, and the others in groups; `every` tells each.
+        """
+        query = {"node": node, **({"all": True} if every else {})}
         found: Document = self._transport.send(Request("GET", f"/v1/tasks/{segment(word)}/why", query))
         return found
 

@@ -23,6 +23,6 @@ def answer(query: dict[str, Any], task: str) -> Response:
     """Say in one sentence why a task waits, failed, moved, is slow or runs, with the evidence and what helps.
 
     Nothing is changed. Of more than twenty nodes the ten nearest to fitting are told, and the others in groups; with
-    `all=1` each one.
+    `all=1` each one. With `node` the answer is why the task is not there.
     """
-    return reply(explained(services().deck, task, every=query["all"]))
+    return reply(explained(services().deck, task, node=query["node"], every=query["all"]))

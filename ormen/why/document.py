@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ormen.clock import rfc3339
-from ormen.task import State
-from ormen.why import catalogue, ended, nodes, running, sending, waiting
+from ormen.node import Node
+from ormen.task import PLACED, State
+from ormen.why import catalogue, ended, nodes, one_node, running, sending, waiting
 from ormen.why.case import Case, Story
 
 _STORIES = {
@@ -46,6 +47,14 @@ def explain(case: Case, *, every: bool = False) -> dict[str, Any]:
         **story.more,
         "fixes": _fixes(case, story),
     }
+
+
+def explain_node(case: Case, node: Node) -> dict[str, Any]:
+    """Return why a task is not on `node`; of the task's own node why it is there, or was, as `explain` tells it."""
+    if case.task.node == node.name and case.task.state in PLACED:
+        return explain(case)
+    story = one_node.not_there(case, node)
+    return {**_head(case, story), **EMPTY, **story.more, "fixes": _fixes(case, story)}
 
 
 def _blocked(case: Case) -> bool:

@@ -117,6 +117,20 @@ def test_a_failing_check_shows_its_last_answers(api: FlaskClient, sailor: Sailor
     assert (again.attempt, again.probes) == (2, ())
 
 
+def test_why_not_on_a_node_is_answered_for_a_running_task_too(api: FlaskClient, sailor: Sailor) -> None:
+    """What it holds itself does not stand in its way; a node that is none is 404."""
+    web = submit(api, memory="3GiB", ports=[{"container": 80, "host": 8080}])
+    sailor.start(web)
+    Sailor(sailor.store, name="node-2").join()
+    assert why(api, node="node-2")["sentence"].startswith("web runs on node-1; node-2 has room for it, too; node-1 was")
+    submit(api, name="two", memory="3GiB")
+    found = why(api, node="node-2")
+    assert (found["code"], found["could_fit"], len(found["nodes"])) == ("FIT_MEMORY", "later", 1)
+    assert found["sentence"] == "web cannot go to node-2: memory: asks 3 GiB, 1 free."
+    assert why(api, node="node-1")["sentence"].startswith("web runs on node-1 as asked")
+    assert api.get("/v1/tasks/web/why?node=node-9").get_json()["code"] == "NODE_NOT_FOUND"
+
+
 def test_asking_why_changes_nothing(api: FlaskClient, sailor: Sailor, store: LoopStore) -> None:
     """Redis is the same to the last key before and after, whatever the task's state."""
     running = submit(api, name="one")

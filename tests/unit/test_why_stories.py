@@ -15,7 +15,7 @@ from ormen.task import Attempt, Health, Probe, State, Task, Wanted
 from ormen.why import catalogue, sending
 from ormen.why.case import Case
 from ormen.why.clues import cure
-from ormen.why.document import explain
+from ormen.why.document import explain, explain_node
 from worker_agent import docker_faults, proof, pulls
 from worker_agent.runtime import PullProgress
 
@@ -139,6 +139,32 @@ def test_what_follows_a_failed_check_is_what_the_agent_will_do() -> None:
     assert [each.partition("if it fails, ")[2][:22] for each in said] == [
         "attempt 2 follows at o", "attempt 2 follows afte", "the task fails: its re",
     ]  # fmt: skip
+
+
+def test_why_not_on_a_node_names_what_keeps_it_off_there() -> None:
+    """Every blocker of that node; what would make it fit, or the command that opens it."""
+    drains = node("node-2", state=NodeState.DRAINING, since_ms=at("10:02:00"), marked_by="ann")
+    asked = task("train", State.PENDING, {"memory": "4GiB"}, reason=Reason(Code.FIT_MEMORY, "x"))
+    found = waiting(asked, "10:14:21", node("node-1", free=1.5), drains, node("node-3"))
+    said = [explain_node(found, one) for one in (found.fleet.nodes if found.fleet else ())]
+    assert [(one["code"], one["could_fit"]) for one in said] == [
+        ("FIT_MEMORY", "later"), ("NODE_DRAINING", "later"), (None, "now"),
+    ]  # fmt: skip
+    assert said[0]["sentence"] == "train does not go to node-1: memory: asks 4 GiB, 1.5 free."
+    assert said[1]["sentence"].startswith("train does not go to node-2: it is draining since ")
+    assert said[1]["fixes"][0]["command"] == "ormen mast activate node-2"
+    assert said[2]["sentence"] == "train waits for its next try; node-3 has room for it, too."
+
+
+def test_why_not_on_a_node_that_would_do_compares_the_costs() -> None:
+    """As the placement was recorded: the strategy, and what each node cost."""
+    placement = {"strategy": "epvm", "cost": 0.041, "fitted": 3, "next": [{"node": "node-3", "cost": 0.046}]}
+    found = waiting(runs(placement=placement), "11:00:00", node("node-1"), node("node-2"), node("node-3"))
+    here, other, third = (explain_node(found, one)["sentence"] for one in (found.fleet.nodes if found.fleet else ()))
+    assert here.startswith("web runs on node-1 as asked")
+    assert third.startswith("web runs on node-1; node-3 has room for it, too; node-1 was chosen at ")
+    assert third.endswith(" by epvm, at a cost of 0.041 against 0.046.")
+    assert other.endswith(" by epvm, before node-3.")
 
 
 def test_a_stop_and_a_restart_under_way_are_told_first() -> None:

@@ -66,3 +66,10 @@ def waiting(one: Task, now: str, *nodes: Node, **more: Any) -> Case:
     names = {**more.pop("names", {}), one.id: one.name}
     fleet = Fleet(nodes, taken=more.pop("taken", {}), names=names)
     return replace(found, need=need, fleet=fleet, refusal=refuse(need, fleet), **more)
+
+
+def well() -> Case:
+    """Return the case of a task that runs as asked."""
+    attempt = Attempt(1, "node-1", None, at("10:02:11.402"), at("10:02:15"))
+    one = task("web", State.RUNNING, {}, attempt=1, node="node-1", attempts=(attempt,), started_ms=at("10:02:15"))
+    return case(one, "10:30:00", node=node("node-1"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ormen.cli.render.text import Look, clean, clock, epoch, paint, word_colour, wrap
+from ormen.units import format_duration
 
 Record = Mapping[str, Any]
 
@@ -35,11 +36,11 @@ def line(event: Record, look: Look, *, wide: int = 6) -> str:
 
 
 def history(events: Sequence[Record], look: Look) -> str:
-    """Return one task's events with the gaps between them instead of its name."""
+    """Return one task's or node's events with the gaps between them instead of its name."""
     lines, before = [], None
     for event in events:
         now = epoch(event.get("at"))
-        gap = "" if before is None or now is None else f"+{max(now - before, 0.0):.1f}s"
+        gap = "" if before is None or now is None else f"+{format_duration(now - before)}"
         before = now
         lines.append(_drawn(event, (clock(event.get("at"), look, millis=True), gap.ljust(max(8, len(gap)))), look))
     return "\n".join(lines)
