@@ -8,12 +8,8 @@
     ├── NotJson              400  the body cannot be read at all
     ├── TooLarge             413
     ├── NotFound
-    │   ├── TaskNotFound     404
-    │   ├── NodeNotFound     404
-    │   ├── TokenNotFound    404
-    │   ├── LoginNotFound    404
-    │   ├── TalkNotFound     404  or it is somebody else's
-    │   └── WebhookNotFound  404
+    │   ├── TaskNotFound, NodeNotFound, TokenNotFound, LoginNotFound, WebhookNotFound  404
+    │   └── TalkNotFound     404  or it is somebody else's
     ├── Conflict
     │   ├── Ambiguous        409  a prefix fits several tasks
     │   ├── NameTaken        409
