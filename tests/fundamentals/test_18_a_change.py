@@ -1,4 +1,4 @@
-"""Lesson 17. A change: what a task is called, how it is labelled and what it may use can change while it runs."""
+"""Lesson 18. A change: what a task is called, how it is labelled and what it may use can change while it runs."""
 
 from __future__ import annotations
 
