@@ -6,6 +6,7 @@ import pytest
 
 from manager_api import submission, updating
 from ormen.errors import InvalidSpec, NameTaken, NoRoom, TaskNotFound
+from ormen.image_pin import Pin
 from ormen.reasons import Code, Reason
 from ormen.store.agent import Remark
 from ormen.task import State, Task
@@ -158,6 +159,16 @@ def test_a_removed_task_is_not_changed(world: World) -> None:
     with pytest.raises(TaskNotFound):
         updating.update(world.deck, task, {"cpu": 2})
     assert world.now(task).spec == task.spec
+
+
+def test_a_changed_task_keeps_the_image_of_its_submission(world: World) -> None:
+    """What its tag meant at first it means for its later attempts, too: a change is no new submission."""
+    sailor = world.sailor()
+    task = world.submit("copy", count=2)
+    pin = sailor.store.pin(task, Pin("sha256:" + "a" * 64, "sha256:" + "b" * 64))
+    change(world, task, labels={"a": "1"})
+    assert pin is not None
+    assert (world.now(task).pin, world.store.find("copy-2").pin) == (pin, pin)
 
 
 def test_a_copy_of_many_is_changed_alone(world: World) -> None:
