@@ -1,4 +1,4 @@
-"""One try to deliver a webhook's message: what is sent, and what came of it.
+"""One try to deliver a webhook's message, and what came of it.
 
 No redirect is followed and no body of an answer is read, so a receiver learns nothing and can hold nobody up for
 longer than `PATIENCE_S`.
@@ -7,20 +7,15 @@ longer than `PATIENCE_S`.
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from ormen import __version__
-from ormen.clock import rfc3339
-from ormen.events import Event
-from ormen.task import Task
 from ormen.webhooks import Webhook, sign
 
 PATIENCE_S = 10.0
@@ -38,31 +33,6 @@ class Delivery:
     sentence: str
     took_ms: int = 0
     retry_after_s: int = 0
-
-
-def message(event: Event, task: Task | None, *, cluster: str) -> bytes:
-    """Return the body that tells of an event; `task` is the record as it is now, without its spec."""
-    data = {"cluster": cluster, "sentence": sentence(event), "event": event.to_json(), "task": shown(task)}
-    body = {"type": event.type, "timestamp": rfc3339(event.at_ms), "data": data}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def sentence(event: Event) -> str:
-    """Return what happened and why, for people: ``web failed on node-1: Exited with code 1.``."""
-    what = event.type.partition(".")[2].replace("_", " ")
-    who = event.name or event.node or event.type.partition(".")[0]
-    where = f" on {event.node}" if event.name and event.node else ""
-    word = what if event.type in ("task.failed", "task.completed") else f"is {what}"
-    return f"{who} {word}{where}" + (f": {event.sentence}" if event.sentence else "")
-
-
-def shown(task: Task | None) -> dict[str, Any] | None:
-    """Return what a message tells of a task: not its spec, which may hold secrets in its environment."""
-    if task is None:
-        return None
-    record = task.to_json()
-    image = task.spec.get("image")
-    return {key: value for key, value in record.items() if key not in ("spec", "placement")} | {"image": image}
 
 
 def deliver(hook: Webhook, message_id: str, body: bytes, *, now_s: float | None = None) -> Delivery:

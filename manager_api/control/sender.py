@@ -11,13 +11,15 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 
-from manager_api.delivering import Delivery, deliver, message
+from manager_api.delivering import Delivery, deliver
+from manager_api.services import open_deck
+from manager_api.telling import tell
 from ormen.errors import StoreUnavailable, WebhookNotFound
 from ormen.events import Event
+from ormen.policy import Policy
 from ormen.sealing import SealError
 from ormen.settings import Settings
 from ormen.store.hooks import Claim, HookStore
-from ormen.store.manager import ManagerStore
 from ormen.webhooks import Webhook, message_id
 
 log = logging.getLogger("ormen.control")
@@ -49,10 +51,9 @@ def pause_s(number: int) -> float:
 class Sender:
     """Sends until `stop`. `send` is told the webhook, the message's id and its body."""
 
-    def __init__(
-        self, settings: Settings, *, send: Callable[[Webhook, str, bytes], Delivery] = deliver, name: str = "webhooks"
-    ) -> None:
-        self.store = ManagerStore.connect(settings, name)
+    def __init__(self, settings: Settings, *, send: Callable[[Webhook, str, bytes], Delivery] = deliver) -> None:
+        self.deck = open_deck(settings, policy=Policy(()))
+        self.store = self.deck.store
         self.hooks = HookStore(settings, self.store.client)
         self._send = send
         self._stopping = threading.Event()
@@ -130,6 +131,12 @@ class Sender:
             return False
         except SealError as fault:
             came = Delivery(False, None, f"its secret is no use here: {fault}")
+        except StoreUnavailable:
+            raise
+        except Exception as fault:
+            # A fault of ours is a failed try like any other: the message is given up after a day, and others go on.
+            log.exception("webhook %s: the message could not be made", name)
+            came = Delivery(False, None, f"the message could not be made: {type(fault).__name__}")
         wait_s = max(pause_s(claim.number) * random.uniform(0.9, 1.1), came.retry_after_s)
         said = self.hooks.settle(name, claim, ok=came.ok, result=came.sentence, delay_ms=round(wait_s * 1000))
         if not came.ok:
@@ -139,6 +146,4 @@ class Sender:
         return came.ok
 
     def _sent(self, hook: Webhook, event: Event) -> Delivery:
-        cluster = self.store.cluster()
-        task = self.store.read([event.task])[event.task] if event.task else None
-        return self._send(hook, message_id(cluster, event.id), message(event, task, cluster=cluster))
+        return self._send(hook, message_id(self.store.cluster(), event.id), tell(self.deck, event))

@@ -8,11 +8,12 @@ from flask import Response
 
 from manager_api.auth import caller
 from manager_api.bodies import no_content, read_json, reply
-from manager_api.delivering import Delivery, deliver, message
+from manager_api.delivering import Delivery, deliver
 from manager_api.hook_documents import DeliveryDocument, NewWebhookDocument, WebhookBody, WebhookPage
 from manager_api.nouns import Nouns
 from manager_api.queries import load_body
 from manager_api.services import services
+from manager_api.telling import message
 from ormen.events import Event
 from ormen.sealing import SealError
 from ormen.webhooks import Progress, Webhook, default_name, message_id, new_secret, to_json
@@ -70,7 +71,9 @@ def test(webhook: str) -> Response:
     try:
         hook = mine.hook_store.hook(webhook)
         with mine.long.place():
-            found = deliver(hook, message_id(cluster, f"test-{uuid.uuid4()}"), message(event, None, cluster=cluster))
+            found = deliver(
+                hook, message_id(cluster, f"test-{uuid.uuid4()}"), message(event, None, None, cluster=cluster)
+            )
     except SealError as fault:
         found = Delivery(False, None, f"its secret is no use here: {fault}")
     return reply({"ok": found.ok, "status": found.status, "took_ms": found.took_ms, "sentence": found.sentence})

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from flask.testing import FlaskClient
@@ -97,9 +98,41 @@ def test_a_failed_task_is_told_with_its_reason(
     key = base64.b64decode(made["secret"].removeprefix("whsec_"))
     ours = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert got.headers["webhook-signature"] == f"v1,{ours}"
-    assert json.loads(got.body)["data"]["sentence"] == "web failed on node-1: Exited with code 3."
+    told = json.loads(got.body)["data"]
+    assert told["sentence"] == told["why"]["sentence"] == "web failed: it exited with code 3."
+    assert (told["why"]["code"], told["task"]["node"], told["event"]["attempt"]) == ("EXIT", "node-1", 1)
     wait_until(lambda: shown(api)["delivered"] == 1)
     assert re.fullmatch(r"answered 204 in \d+ ms", shown(api)["last_result"])
+
+
+def test_why_is_told_only_while_it_is_so(
+    api: FlaskClient, receiver: Receiver, sailor: Sailor, sender: Sender, hooks: HookStore
+) -> None:
+    """Of a task that was tried again meanwhile the message says what the event said, and never what it printed."""
+    name = add(api, receiver.url)["name"]
+    for number, word in enumerate(("now", "late")):
+        task = api.post("/v1/tasks", json={"image": "nginx", "name": word}).get_json()
+        sailor.start(task["id"])
+        sailor.end(task["id"], exit_code=3, log=("password: hunter2",))
+        if number:
+            api.post(f"/v1/tasks/{word}/retry")
+    sender.step(hooks.hook(name))
+    now, late = (json.loads(got.body)["data"] for got in receiver.got)
+    assert (now["why"]["code"], late["why"]) == ("EXIT", None)
+    assert (late["sentence"], late["task"]["state"]) == ("late failed on node-1: Exited with code 3.", "scheduled")
+    assert not any(b"hunter2" in got.body for got in receiver.got)
+
+
+def test_a_message_that_cannot_be_made_keeps_no_other(
+    api: FlaskClient, receiver: Receiver, sender: Sender, store: LoopStore, hooks: HookStore
+) -> None:
+    """A fault of ours with one event is a failed try; the next event is told."""
+    name = add(api, receiver.url)["name"]
+    happen(store, 2)
+    with mock.patch("manager_api.control.sender.tell", side_effect=[ValueError, b"{}"]):
+        for _ in range(2):
+            sender.step(hooks.hook(name))
+    assert (len(receiver.got), shown(api)["waiting"]) == (1, 1)
 
 
 def test_two_decks_tell_each_event_once(

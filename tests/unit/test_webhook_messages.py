@@ -8,7 +8,7 @@ import json
 import pytest
 
 from manager_api.control.sender import pause_s
-from manager_api.delivering import message
+from manager_api.telling import message
 from ormen.events import Event
 from ormen.reasons import Code, Reason
 from ormen.task import State, Task, Wanted
@@ -80,7 +80,7 @@ def test_a_message_says_what_happened_and_why_and_no_secret() -> None:
     """The sentence names the task, the place and the reason; of the spec only the image is told."""
     spec = {"image": "nginx", "env": {"PASSWORD": "hunter2"}}
     task = Task("7f3c", "web", spec, Wanted.RUNNING, State.FAILED, 1, "web.7f3c", exit_code=1)
-    raw = message(FAILED, task, cluster="c0ffee")
+    raw = message(FAILED, task, None, cluster="c0ffee")
     body = json.loads(raw)
     assert (body["type"], body["timestamp"]) == ("task.failed", "2026-11-21T10:02:11.390Z")
     assert body["data"]["sentence"] == "web failed on node-1: Exited with code 1."
@@ -92,7 +92,7 @@ def test_a_message_says_what_happened_and_why_and_no_secret() -> None:
 def test_a_nodes_message_reads_well() -> None:
     """A node is lost; nobody is told of a task."""
     lost = Event("1-0", "node.lost", node="node-2", sentence="silent for 8.1s; its tasks are moved")
-    body = json.loads(message(lost, None, cluster="c0ffee"))
+    body = json.loads(message(lost, None, None, cluster="c0ffee"))
     assert body["data"]["sentence"] == "node-2 is lost: silent for 8.1s; its tasks are moved"
     assert body["data"]["task"] is None
 
