@@ -204,7 +204,8 @@ def test_of_a_hundred_that_race_for_room_for_ten_exactly_ten_run(cluster: Cluste
     spec = {"constraints": ["node=node-2"], "memory": tenth, "cpu": 0.01}
     with ThreadPoolExecutor(50) as pool:
         states = [task["state"] for task in pool.map(lambda _: cluster.submit(**spec), range(100))]
-    assert (states.count("scheduled"), states.count("pending")) == (10, 90)
+    placed = states.count("scheduled") + states.count("running")  # some may run by the time of their answer
+    assert (placed, states.count("pending")) == (10, 90)
     cluster.until(
         cluster.get("/v1/tasks?state=pending&limit=1")["items"][0]["id"],
         lambda _: len(cluster.get("/v1/tasks?state=running")["items"]) == 10,
