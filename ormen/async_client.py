@@ -7,11 +7,12 @@ second HTTP library. A call that is cancelled is cut off at its socket, so that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from os import PathLike
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, Unpack
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, Unpack
 
 from ormen.client import Client
 from ormen.client_base import default_place
@@ -20,11 +21,36 @@ from ormen.handles import Goal, TaskHandle, TaskView
 from ormen.spec_fields import ChangeFields, Ports, SpecFields
 
 Found = TypeVar("Found")
+Given = ParamSpec("Given")
 
 MOST_THREADS = 256
 """Calls under way at once; more wait their turn. A thread is made when it is needed."""
 
 _OVER: Final = object()
+
+
+def _awaited(
+    call: Callable[Concatenate[Client, Given], Found],
+) -> Callable[Concatenate[AsyncClient, Given], Coroutine[Any, Any, Found]]:
+    """Return a method that awaits one of the sync client's: same arguments, same answer, same words on it."""
+
+    @wraps(call)
+    async def method(self: AsyncClient, /, *args: Given.args, **kwargs: Given.kwargs) -> Found:
+        return await self.do(lambda client: call(client, *args, **kwargs))
+
+    return method
+
+
+def _streamed(
+    call: Callable[Concatenate[Client, Given], Iterator[Found]],
+) -> Callable[Concatenate[AsyncClient, Given], AsyncGenerator[Found, None]]:
+    """Return a method that yields what one of the sync client's yields, as it comes."""
+
+    @wraps(call)
+    def method(self: AsyncClient, /, *args: Given.args, **kwargs: Given.kwargs) -> AsyncGenerator[Found, None]:
+        return self.each(lambda client: call(client, *args, **kwargs))
+
+    return method
 
 
 class AsyncClient:
@@ -88,99 +114,26 @@ class AsyncClient:
         async for record in self.tasks(states=states, node=node, name=name, labels=labels):
             yield AsyncTaskHandle(self, record)
 
-    async def submit(self, specs: Sequence[Mapping[str, Any]], *, wait_s: float = 0) -> list[Document]:
-        """Submit tasks together and return their records; nothing is stored if one spec has a fault."""
-        return await self.do(lambda client: client.submit(specs, wait_s=wait_s))
-
-    async def plan(self, specs: Sequence[Mapping[str, Any]]) -> Document:
-        """Return where tasks would go and which would wait, with the reasons; nothing is changed."""
-        return await self.do(lambda client: client.plan(specs))
-
-    async def task(self, word: str) -> Document:
-        """Return one task by its name, id or a unique beginning of the id."""
-        return await self.do(lambda client: client.task(word))
-
-    async def why(self, word: str, *, node: str | None = None, every: bool = False) -> Document:
-        """Return why a task waits, failed, moved, is slow or runs; with `node` why it is not there."""
-        return await self.do(lambda client: client.why(word, node=node, every=every))
-
-    async def attempts(self, word: str) -> list[Document]:
-        """Return the attempts on record, at most ten."""
-        return await self.do(lambda client: client.attempts(word))
-
-    def tasks(
-        self,
-        *,
-        states: Sequence[str] = (),
-        node: str | None = None,
-        name: str | None = None,
-        labels: Sequence[str] = (),
-    ) -> AsyncGenerator[Document, None]:
-        """Yield the tasks that fit, newest first; pages are fetched as they are needed."""
-        return self.each(lambda client: client.tasks(states=states, node=node, name=name, labels=labels))
-
-    async def stop(self, word: str, *, wait_s: float = 0) -> Document:
-        """Ask for a task to be stopped; with `wait_s` return once its container is gone, or after that time."""
-        return await self.do(lambda client: client.stop(word, wait_s=wait_s))
-
-    async def restart(self, word: str, *, wait_s: float = 0) -> Document:
-        """Ask for a new attempt; with `wait_s` return once it is up, or after that time."""
-        return await self.do(lambda client: client.restart(word, wait_s=wait_s))
-
-    async def retry(self, word: str, *, wait_s: float = 0) -> Document:
-        """Try a waiting or failed task now."""
-        return await self.do(lambda client: client.retry(word, wait_s=wait_s))
-
-    async def update(self, word: str, *, wait_s: float = 0, **fields: Unpack[ChangeFields]) -> Document:
-        """Change a task's name, labels or resources, as `Client.update` does."""
-        return await self.do(lambda client: client.update(word, wait_s=wait_s, **fields))
-
-    async def remove(self, word: str, *, force: bool = False, wait_s: float = 0) -> Document | None:
-        """Remove an ended task and its record; with `force` stop a running one first."""
-        return await self.do(lambda client: client.remove(word, force=force, wait_s=wait_s))
-
-    def logs(
-        self,
-        word: str,
-        *,
-        tail: int | None = None,
-        since: str | None = None,
-        follow: bool = False,
-        timestamps: bool = False,
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield what the task's container printed, in pieces as they arrive."""
-        return self.each(lambda client: client.logs(word, tail=tail, since=since, follow=follow, timestamps=timestamps))
+    submit = _awaited(Client.submit)
+    plan = _awaited(Client.plan)
+    task = _awaited(Client.task)
+    why = _awaited(Client.why)
+    attempts = _awaited(Client.attempts)
+    tasks = _streamed(Client.tasks)
+    stop = _awaited(Client.stop)
+    restart = _awaited(Client.restart)
+    retry = _awaited(Client.retry)
+    update = _awaited(Client.update)
+    remove = _awaited(Client.remove)
+    logs = _streamed(Client.logs)
 
     # Nodes, events and the deck itself
 
-    async def nodes(self) -> list[Document]:
-        """Return every node, node-2 before node-10."""
-        return await self.do(lambda client: client.nodes())
-
-    async def node(self, name: str) -> Document:
-        """Return one node."""
-        return await self.do(lambda client: client.node(name))
-
-    async def events(
-        self, *, task: str | None = None, node: str | None = None, since: str | None = None
-    ) -> list[Document]:
-        """Return past events, oldest first."""
-        return await self.do(lambda client: client.events(task=task, node=node, since=since))
-
-    def follow_events(
-        self,
-        *,
-        task: str | None = None,
-        node: str | None = None,
-        after: str | None = None,
-        notice: Callable[[str], None] | None = None,
-    ) -> AsyncGenerator[Document, None]:
-        """Yield events for ever, as `Client.follow_events` does; `notice` is called in another thread."""
-        return self.each(lambda client: client.follow_events(task=task, node=node, after=after, notice=notice))
-
-    async def version(self) -> str:
-        """Return the deck's version."""
-        return await self.do(lambda client: client.version())
+    nodes = _awaited(Client.nodes)
+    node = _awaited(Client.node)
+    events = _awaited(Client.events)
+    follow_events = _streamed(Client.follow_events)
+    version = _awaited(Client.version)
 
     # How it is done
 

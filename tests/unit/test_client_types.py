@@ -23,6 +23,11 @@ Client().run("nginx").wait("finished")
 Client().run("nginx", count=3)
 async def main() -> None:
     AsyncClient().run("nginx").wait()
+    await AsyncClient().stop("web", wait=3)
+    await AsyncClient().update("web", cpus=3)
+    AsyncClient().stop("web")
+    async for line in AsyncClient().logs("web", folow=True):
+        line.decode()
 """
 
 
@@ -52,7 +57,7 @@ def test_mistakes_are_found_before_they_run(tmp_path: Path) -> None:
     file = tmp_path / "wrong.py"
     file.write_text(WRONG)
     found = re.findall(r"wrong\.py:(\d+): error", mypy(file).stdout)
-    assert {int(line) for line in found} == {4, 5, 6, 7, 9}
+    assert {int(line) for line in found} == {4, 5, 6, 7, 9, 10, 11, 12, 13}
 
 
 def test_every_field_of_the_schema_has_its_type() -> None:
