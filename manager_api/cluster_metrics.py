@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 AMOUNTS = (("capacity", "that nodes have"), ("reserved", "that placements have taken"), ("used", "that hosts use"))
 
 FROM_ZERO = (
-    *(EventKind("task.failed", code.value) for code in SPENDS),
+    *(EventKind("task.failed", code.value) for code in (*SPENDS, Code.DEADLINE_WAIT, Code.DEADLINE_RUN)),
     *(EventKind("task.pending", code.value) for code in (*SPENDS, Code.INTERRUPTED, Code.NODE_LOST)),
     EventKind("node.lost", Code.NODE_LOST.value),
     EventKind("brake.on", Code.BRAKE.value),

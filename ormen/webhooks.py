@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from ormen.clock import rfc3339
 
 KINDS = (
+    "task.accepted",
     "task.running",
     "task.healthy",
     "task.failing",
@@ -27,17 +28,24 @@ KINDS = (
     "task.pending",
     "task.completed",
     "task.failed",
+    "task.updated",
+    "task.resize_refused",
+    "task.paused",
+    "task.unpaused",
     "task.removed",
     "node.joined",
     "node.ready",
     "node.suspect",
     "node.lost",
+    "node.draining",
+    "node.cordoned",
+    "node.activated",
     "node.removed",
     "brake.on",
     "brake.off",
     "brake.released",
 )
-"""Events that a webhook can be told of."""
+"""Events that a webhook can be told of: all but the steps in between, and its own."""
 
 SECRET_PREFIX = "whsec_"
 LEAST_SECRET, MOST_SECRET, NEW_SECRET = 24, 64, 32

@@ -45,9 +45,11 @@ def add(ctx: click.Context, url: str, kinds: tuple[str, ...], name: str | None, 
     """Have a URL told of events, and print the secret, this once.
 
     Events: task.failed, task.completed, task.pending (tried again),
-    task.waiting, task.running, task.healthy, task.failing, task.removed,
-    node.lost, node.ready, node.suspect, node.joined, node.removed,
-    brake.on, brake.off, brake.released.
+    task.waiting, task.accepted, task.running, task.healthy, task.failing,
+    task.updated, task.resize_refused, task.paused, task.unpaused,
+    task.removed; node.lost, node.ready, node.suspect, node.joined,
+    node.draining, node.cordoned, node.activated, node.removed; brake.on,
+    brake.off, brake.released.
     """
     session = session_of(ctx)
     secret = sys.stdin.read().strip() if secret_stdin else None

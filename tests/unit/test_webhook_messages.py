@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,12 @@ from manager_api.telling import message
 from ormen.events import Event
 from ormen.reasons import Code, Reason
 from ormen.task import State, Task, Wanted
-from ormen.webhooks import default_name, key_of, message_id, new_secret, sign, url_trouble
+from ormen.webhooks import KINDS, default_name, key_of, message_id, new_secret, sign, url_trouble
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = {"task.placed", "task.received", "task.pulling", "task.pulled", "task.adopted", "task.stopping", "task.retried",
+         "task.resized"}  # fmt: skip
+"""Events that only those want who watch a task start or stop."""
 
 FAILED = Event(
     "1795255331390-0", "task.failed", "7f3c", "web", 3, "node-1", "running", "failed",
@@ -100,6 +107,17 @@ def test_a_nodes_message_reads_well() -> None:
 def test_a_messages_id_is_the_events() -> None:
     """Whoever sends it, and however often, the id is the same; another cluster's is another."""
     assert message_id("a" * 32, "17-0") == message_id("a" * 32, "17-0") != message_id("b" * 32, "17-0")
+
+
+def test_every_event_can_be_told_or_is_a_step_in_between() -> None:
+    """A type of event that is new in the code has to be thought of here."""
+    written = re.compile(r"""["']((?:task|node|brake)\.[a-z_]+)["']""")
+    paths = [*(ROOT / "ormen" / "store").rglob("*.py"), *(ROOT / "ormen" / "store").rglob("*.lua")]
+    paths += (ROOT / "worker_agent").rglob("*.py")
+    found = {kind for path in paths for kind in written.findall(path.read_text())} - {"task.", "node."}
+    found |= {f"task.{state.value}" for state in State if state is not State.SCHEDULED}
+    assert found - set(KINDS) == STEPS
+    assert set(KINDS) - found == {"node.suspect"}, "derived from the node's state"
 
 
 def test_the_pauses_grow_to_an_hour() -> None:
