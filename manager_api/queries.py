@@ -172,8 +172,18 @@ class LogsQuery(Strict):
 
     tail = Param(whole(0, 1_000_000), {"type": "integer", "minimum": 0, "maximum": 1_000_000})
     follow = Param(flag, FLAG, default=False)
+    until = Param(since, SINCE)
     since = Param(since, SINCE)
     timestamps = Param(flag, FLAG, default=False)
+    attempt = Param(
+        whole(1, 1_000_000),
+        {"type": "integer", "minimum": 1, "maximum": 1_000_000, "description": "null: the latest"},
+    )
+    format = Param(
+        read.choice(["text", "json"]),
+        {"type": "string", "enum": ["text", "json"], "default": "text"},
+        default="text",
+    )
 
 
 class RemoveQuery(WaitQuery):

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 
 from manager_api.services import Services
-from ormen.errors import Busy, OrmenError, StoreUnavailable
+from ormen.errors import Busy, NotFound, OrmenError, StoreUnavailable
+from ormen.store.replies import ATTEMPT_OVER
 
 log = logging.getLogger("ormen.api")
 
@@ -39,6 +40,17 @@ class LogRefused(OrmenError):
     http_status = 502
 
 
+class AttemptNotFound(NotFound):
+    """No attempt of that number is on record."""
+
+    code = "ATTEMPT_NOT_FOUND"
+    title = "No such attempt"
+
+
+class AttemptOver(LogRefused):
+    """The attempt that was asked about is not the task's last any more."""
+
+
 class DeckEnds(OrmenError):
     """This process of the deck is asked to stop."""
 
@@ -61,6 +73,8 @@ class Replies:
         self._line = line
         self._after = "0"
         self._ended = False
+        self.at: str | None = None
+        """The node's time when it began to answer, if it has said so."""
         self._readers.add(request_id)
 
     def first(self) -> list[str]:
@@ -73,16 +87,16 @@ class Replies:
         raise self._silent(FIRST_ANSWER_S)
 
     def pieces(self, first: list[str]) -> Iterator[str]:
-        """Yield what comes until its end or until whoever asked has gone; raise what ends it early."""
-        # A node shows with an empty piece that it is there; as the first one it lets the answer's head go out.
+        """Yield what comes, also signs of life, until its end or whoever asked has gone; raise what ends it early."""
+        # A node shows with an empty piece that it is there; the first one lets the answer's head go out.
         yield "".join(first)
         heard_at = time.monotonic()
         while not self._ended:
             if self._closing.is_set():
                 raise DeckEnds("this deck stops", hint="ask again: another deck, or this one when it is back")
             found = self._read()
-            yield from filter(None, found)
             if found:
+                yield "".join(found)
                 heard_at = time.monotonic()
             elif _gone(self._line):
                 return
@@ -103,6 +117,7 @@ class Replies:
             if each.kind == "error" and pieces:
                 break  # read again, alone, once the pieces before it have been handed out
             self._after = each.id
+            self.at = self.at or each.at or None
             self._ended = each.kind != "data"
             if each.kind == "error":
                 raise _refusal(each.data, each.code)
@@ -117,7 +132,7 @@ class Replies:
 def _refusal(sentence: str, code: str) -> OrmenError:
     if code == Busy.code:
         return Busy(sentence, hint="ask again in a few seconds, or without follow")
-    return LogRefused(sentence)
+    return AttemptOver(sentence) if code == ATTEMPT_OVER else LogRefused(sentence)
 
 
 def _gone(line: socket.socket | None) -> bool:

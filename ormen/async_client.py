@@ -126,6 +126,7 @@ class AsyncClient:
     update = _awaited(Client.update)
     remove = _awaited(Client.remove)
     logs = _streamed(Client.logs)
+    log_lines = _streamed(Client.log_lines)
 
     # Nodes, events and the deck itself
 
@@ -186,12 +187,17 @@ class AsyncTaskHandle(TaskView):
         return await self._do(lambda handle: handle.wait(until, timeout=timeout))
 
     def logs(
-        self, *, follow: bool = False, tail: int | None = None, since: str | None = None, timestamps: bool = False
+        self,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        timestamps: bool = False,
     ) -> AsyncGenerator[str, None]:
-        """Yield what its container prints, line by line, without line ends."""
-        return self._client.each(
-            lambda client: self._sync(client).logs(follow=follow, tail=tail, since=since, timestamps=timestamps)
-        )
+        """Yield what its container prints, as `TaskHandle.logs` does."""
+        asked: dict[str, Any] = {"follow": follow, "tail": tail, "since": since, "until": until}
+        return self._client.each(lambda client: self._sync(client).logs(**asked, timestamps=timestamps))
 
     def events(self, *, follow: bool = False) -> AsyncGenerator[Document, None]:
         """Yield what happened to it, oldest first; with `follow` go on for ever."""

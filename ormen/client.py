@@ -6,6 +6,7 @@ request whose answer was lost can be repeated without starting anything twice.
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import uuid
@@ -17,6 +18,7 @@ from ormen.client_base import granted
 from ormen.client_errors import BrokenOff, TaskFailed, Unreachable, WaitedTooLong
 from ormen.client_talk import TalkCalls
 from ormen.handles import TaskHandle
+from ormen.log_reader import LogReader, Wish, printed
 from ormen.spec_fields import ChangeFields, Ports, SpecFields, port_objects
 from ormen.sse import read_messages
 from ormen.transport import ClientError, Document, Request, segment
@@ -35,8 +37,8 @@ __all__ = [
 EVENTS_IDLE_S = 40.0
 """A stream of events sends a comment every 15 s; silence beyond this is a dead connection."""
 
-LOGS_IDLE_S = 86_400.0
-"""A followed log may be silent for long."""
+Notice = Callable[[str], None]
+"""Is told a sentence for people."""
 
 
 class Client(TalkCalls):
@@ -166,13 +168,27 @@ class Client(TalkCalls):
         *,
         tail: int | None = None,
         since: str | None = None,
+        until: str | None = None,
         follow: bool = False,
         timestamps: bool = False,
+        attempt: int | None = None,
+        notice: Notice | None = None,
     ) -> Iterator[bytes]:
-        """Yield what the task's container printed, in pieces as they arrive."""
-        query = {"tail": tail, "since": since, "follow": follow, "timestamps": timestamps}
-        request = Request("GET", f"/v1/tasks/{segment(word)}/logs", query)
-        return self._transport.pieces(request, idle_s=LOGS_IDLE_S if follow else 30.0)
+        """Yield what the task's container printed, in pieces as they arrive.
+
+        A line that drops is taken up again where it was. With `follow` it goes on with the task's next attempts, until
+        the task has ended; `notice` is told so, and when the deck is away. `attempt` begins with an earlier one.
+        """
+        wish = Wish(tail, since, until, follow, attempt)
+        return printed(LogReader(self._transport, word, wish, notice).batches(), timestamps=timestamps)
+
+    def log_lines(self, word: str, wish: Wish | None = None, *, notice: Notice | None = None) -> Iterator[Document]:
+        """Yield the lines of a log as `logs` does, each with ``attempt``, ``at`` (None: not known) and ``text``.
+
+        An object with ``more`` is the beginning of a line that goes on in the next.
+        """
+        reader = LogReader(self._transport, word, wish or Wish(), notice)
+        return (line for batch in reader.batches() for line in batch)
 
     # Events and the deck itself
 
@@ -200,6 +216,11 @@ class Client(TalkCalls):
         """
         away_since: float | None = None
         connected = False
+
+        def begin(place: str) -> None:
+            nonlocal after
+            after = after or place
+
         while True:
             try:
                 resume = {"Last-Event-ID": after} if after else {}
@@ -211,13 +232,13 @@ class Client(TalkCalls):
                     notice(f"back after {time.monotonic() - away_since:.0f}s")
                 away_since, connected = None, True
                 with answer:
-                    for message in read_messages(answer):
+                    for message in read_messages(answer, at=begin):
                         after = message.id or after
                         yield {**json.loads(message.data), "id": message.id, "type": message.event}
             except ClientError as error:
                 if error.http_status not in (0, 503) or not connected:
                     raise
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 pass  # the stream was cut or fell silent: the next round takes it up again
             if away_since is None:
                 away_since = time.monotonic()

@@ -124,10 +124,16 @@ class TaskHandle(TaskView):
         return self
 
     def logs(
-        self, *, follow: bool = False, tail: int | None = None, since: str | None = None, timestamps: bool = False
+        self,
+        *,
+        follow: bool = False,
+        tail: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        timestamps: bool = False,
     ) -> Iterator[str]:
-        """Yield what its container prints, line by line, without line ends."""
-        pieces = self._client.logs(self.id, tail=tail, since=since, follow=follow, timestamps=timestamps)
+        """Yield what its container prints, line by line, without line ends; with `follow` until the task has ended."""
+        pieces = self._client.logs(self.id, tail=tail, since=since, until=until, follow=follow, timestamps=timestamps)
         return lines(pieces)
 
     def events(self, *, follow: bool = False) -> Iterator[Document]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -15,16 +15,19 @@ class Message:
     data: str
 
 
-def read_messages(lines: Iterable[bytes]) -> Iterator[Message]:
+def read_messages(lines: Iterable[bytes], *, at: Callable[[str], None] | None = None) -> Iterator[Message]:
     """Yield the events of a text/event-stream; comments and events without data are passed over.
 
-    A message counts only once its empty line has come, so a cut one is asked for again.
+    A message counts only once its empty line has come, so a cut one is asked for again. `at` is told an id that comes
+    without data: the place from which the stream begins.
     """
     last_id, event = "", ""
     data: list[str] = []
     for raw in lines:
         line = raw.decode("utf-8", "replace").rstrip("\r\n")
         if not line:
+            if at and last_id and not data:
+                at(last_id)
             if data:
                 yield Message(last_id, event or "message", "\n".join(data))
             event, data = "", []

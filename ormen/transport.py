@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -160,30 +160,6 @@ class Transport:
         A read of it raises OSError when nothing came for `idle_s`.
         """
         return self._open(request, idle_s, was_there=False)
-
-    def pieces(self, request: Request, *, idle_s: float) -> Iterator[bytes]:
-        """Return a long answer's body in pieces as they arrive; raise ClientError if it is a problem or breaks off."""
-        return self._pieces(self.stream(request, idle_s=idle_s), idle_s)
-
-    def _pieces(self, answer: http.client.HTTPResponse, idle_s: float) -> Iterator[bytes]:
-        with _closing(answer):
-            try:
-                while piece := answer.read1(65536):
-                    yield piece
-            except (OSError, http.client.HTTPException) as error:
-                raise self._broken(error, idle_s) from error
-
-    def _broken(self, error: Exception, idle_s: float) -> ClientError:
-        cause = f"nothing came for {idle_s:g}s" if isinstance(error, TimeoutError) else "the connection dropped"
-        document = {
-            "type": "/problems/broken_off",
-            "title": "The answer broke off",
-            "status": 0,
-            "code": "BROKEN_OFF",
-            "detail": f"the answer of the deck at {self.address} broke off: {cause}",
-            "hint": "repeating the command is safe.",
-        }
-        return error_of(document)
 
     def _open(self, request: Request, timeout: float, *, was_there: bool) -> http.client.HTTPResponse:
         kind = http.client.HTTPSConnection if self.address.secure else http.client.HTTPConnection

@@ -223,14 +223,16 @@ class DockerRuntime(DockerDisk, DockerTalk):
         *,
         tail: int | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         follow: bool = False,
         timestamps: bool = False,
     ) -> EngineStream[bytes]:
         """Stream the log from the engine."""
         params = {"stdout": 1, "stderr": 1, "follow": int(follow), "timestamps": int(timestamps)}
         asked = {**params, "tail": "all" if tail is None else str(tail)}
-        if since_s is not None:
-            asked["since"] = f"{since_s:.9f}"
+        for word, moment_s in (("since", since_s), ("until", until_s)):
+            if moment_s is not None:
+                asked[word] = f"{moment_s:.9f}"
         ask = Ask("GET", f"/containers/{container_id}/logs", asked, stream=True)
         answer = self._gate.ask(ask, timeout_s=None if follow else QUICK_S)
         if answer.status_code == 404:
@@ -240,7 +242,8 @@ class DockerRuntime(DockerDisk, DockerTalk):
             raise RuntimeFault(docker_faults.log_unreadable(container_id))
         if answer.status_code != 200:
             raise self._gate.unexpected(ask, answer)
-        return EngineStream(docker_views.frames(chunks(answer)), answer, self._streams)
+        printed = docker_views.frames(chunks(answer))
+        return EngineStream(docker_views.timed_once(printed) if timestamps else printed, answer, self._streams)
 
     def probe_command(self, container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
         """Run a command inside. One that outlives its time is not ended: Docker has no call for that."""

@@ -207,6 +207,7 @@ class FakeRuntime(FakeEngine):
         *,
         tail: int | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         follow: bool = False,
         timestamps: bool = False,
     ) -> Stream[bytes]:

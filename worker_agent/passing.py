@@ -27,8 +27,10 @@ CODE_ENDS, CODE_UNREAD = "AGENT_ENDS", "READER_AWAY"
 class Passing:
     """Passes a stream on until its end, until nobody reads it, or until `close`."""
 
-    def __init__(self, store: AgentStore, request: Request, stream: Stream[bytes]) -> None:
+    def __init__(self, store: AgentStore, request: Request, stream: Stream[bytes], *, at: str = "") -> None:
+        """`at` is this host's time before the stream was asked for."""
         self._store = store
+        self._at = at
         self._id = request.id
         # A deck of an earlier version forgets no part that it has read, so the number of parts says nothing there.
         self._window = WINDOW if request.options.get("window") else None
@@ -47,7 +49,7 @@ class Passing:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         try:
             # Said at once: whoever asked waits for a first word, also of a log that says nothing.
-            self._store.answer(self._id, "data", "")
+            self._store.pass_on(self._id, "", at=self._at)
             while (piece := self._spool.take(SIGN_S)) is not None:
                 if not self._pass_on(decoder.decode(piece)):
                     # Whoever asked may only have been halted for a while.

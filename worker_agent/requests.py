@@ -12,8 +12,10 @@ from functools import partial
 from threading import Condition
 from typing import Any
 
+from ormen.clock import rfc3339
 from ormen.errors import Busy, StoreUnavailable
 from ormen.store.agent import Request
+from ormen.store.replies import ATTEMPT_OVER
 from worker_agent.lanes import STREAM, WIDTHS, Lanes
 from worker_agent.passing import Passing
 from worker_agent.runtime import RuntimeFault
@@ -114,19 +116,24 @@ class Requests:
     def _logs(self, request: Request) -> str:
         task = self._station.store.read([request.task])[request.task]
         try:
+            asked = request.options.get("attempt")
+            if task is not None and asked is not None and task.attempt != asked:
+                return self._refuse(request, f"attempt {asked} of {task.name} is over", code=ATTEMPT_OVER)
             container = self._station.container_of(task) if task is not None else None
             if container is None:
                 return self._refuse(request, f"there is no container of it on {self._station.node} any more")
+            at = rfc3339(self._station.wall_ms()) or ""
             stream = self._station.runtime.logs(
                 container.id,
                 tail=_whole(request.options.get("tail")),
                 since_s=request.options.get("since_s"),
+                until_s=request.options.get("until_s"),
                 follow=bool(request.options.get("follow")),
                 timestamps=bool(request.options.get("timestamps")),
             )
         except RuntimeFault as fault:
             return self._refuse(request, fault.reason.sentence)
-        passing = Passing(self._station.store, request, stream)
+        passing = Passing(self._station.store, request, stream, at=at)
         with self._changed:
             self._open[request.id] = passing
             if self._closed:

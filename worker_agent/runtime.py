@@ -270,12 +270,14 @@ class Runtime(ImageRuntime, Talking, Protocol):
         *,
         tail: int | None = None,
         since_s: float | None = None,
+        until_s: float | None = None,
         follow: bool = False,
         timestamps: bool = False,
     ) -> Stream[bytes]:
-        """Stream what it printed, both outputs, as it comes; `since_s` is seconds since the epoch.
+        """Stream what it printed, both outputs, as it comes; `since_s` and `until_s` are seconds since the epoch.
 
-        It ends at the container's end, or when closed. Raise ContainerGone.
+        A line has one time, that of its beginning, however long it is. The stream ends at the container's end, or when
+        closed. Raise ContainerGone.
         """
         ...
 

@@ -165,6 +165,7 @@ class Stream:
         self._feed = mine.feed
         self._wants = wants
         self._live: Subscription = mine.feed.subscribe(wants)
+        self._began: str = self._store.edges()[1]
 
     def close(self) -> None:
         """Listen no longer."""
@@ -174,20 +175,23 @@ class Stream:
         """Yield the text until the process stops, the reader is too slow, or what was missed cannot be read."""
         yield ": events of ormen\n\n"
         try:
-            yield from self._told(after)
+            if after is None:
+                # Whoever is cut off before the first event comes back to where it began.
+                yield f"id: {self._began}\n\n"
+                yield from self._coming(order(self._began))
+            else:
+                yield from self._told(after)
         except StoreUnavailable as error:
             # The reader comes back with the last id it has, and is told then.
             log.info("a stream of events ended early: %s", error)
 
-    def _told(self, after: str | None) -> Iterator[str]:
-        if after is not None:
-            yield from self._missed(after)
-            # Reading long takes long: take a fresh place, then the little that came in between.
-            self._live.close()
-            self._live = self._feed.subscribe(self._wants)
-            yield from self._history(self._last)
-            after = self._last
-        yield from self._coming(order(after or "0-0"))
+    def _told(self, after: str) -> Iterator[str]:
+        yield from self._missed(after)
+        # Reading long takes long: take a fresh place, then the little that came in between.
+        self._live.close()
+        self._live = self._feed.subscribe(self._wants)
+        yield from self._history(self._last)
+        yield from self._coming(order(self._last))
 
     def _missed(self, after: str) -> Iterator[str]:
         self._last = after

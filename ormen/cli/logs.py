@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import click
 
@@ -12,9 +13,9 @@ from ormen.cli.completing import TASK
 from ormen.cli.errors import Failure, ended, show
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.render import logs as render
-from ormen.cli.session import Session
-from ormen.client import Client
+from ormen.cli.session import Session, json_line
 from ormen.errors import OrmenError
+from ormen.log_reader import Wish
 from ormen.transport import Document
 
 
@@ -24,12 +25,13 @@ from ormen.transport import Document
     examples=["ormen logs -f web", "ormen logs web-1 web-2 -n 2 -t", "ormen logs api --previous"],
 )
 @click.argument("words", metavar="TASK...", nargs=-1, required=True, shell_complete=TASK)
-@option("-f", "--follow", is_flag=True, help="Stay and show what comes")
+@option("-f", "--follow", is_flag=True, help="Stay and show what comes, also of the next attempts")
 @option("-n", "--tail", type=click.IntRange(0, 1_000_000), metavar="N", help="Only the last N lines")
 @option("--since", metavar="TIME", help="From then on: 10m ago, or an RFC 3339 time")
+@option("--until", metavar="TIME", help="Up to then: 10m ago, or an RFC 3339 time")
 @option("-t", "--timestamps", is_flag=True, help="Each line with its time")
 @option("-p", "--previous", is_flag=True, help="The lines kept of the attempt before")
-@option("--attempt", type=click.IntRange(1), metavar="N", help="The lines kept of attempt N")
+@option("--attempt", type=click.IntRange(1), metavar="N", help="Attempt N; of an ended one the lines kept")
 @common
 @click.pass_context
 def logs(
@@ -38,86 +40,113 @@ def logs(
     follow: bool,
     tail: int | None,
     since: str | None,
+    until: str | None,
     timestamps: bool,
     previous: bool,
     attempt: int | None,
 ) -> None:
-    """Show or follow what tasks print. One task: raw lines; several: with names."""
-    session = session_of(ctx)
-    client = session.client()
-    kept = previous or attempt is not None
-    if kept and follow:
-        raise Failure(
-            "--follow shows the present attempt only", hint="leave out --previous and --attempt.", exit_code=2
-        )
+    """Show or follow what tasks print. One task: raw lines; several: with names.
 
-    def read(word: str) -> Iterator[bytes]:
-        task = client.task(word)
-        if kept:
-            return iter([_kept(session, client, task, attempt=attempt, tail=tail)])
-        if task["state"] not in ("running", "scheduled"):
-            _say_ended(session, client, task)
-        return client.logs(task["id"], tail=tail, since=since, follow=follow, timestamps=timestamps)
-
+    What is followed goes on with the task's next attempts and across a restart of the deck, until the task has ended.
+    """
+    if follow and (previous or attempt is not None or until is not None):
+        others = "--previous, --attempt and --until"
+        raise Failure("--follow shows the present attempt from here on", hint=f"leave out {others}.", exit_code=2)
+    reading = Reading(session_of(ctx), Wish(tail, since, until, follow, attempt), previous, timestamps)
     if len(words) == 1:
-        _copy(read(words[0]))
+        for piece in reading.of(words[0]):
+            reading.write(piece)
         return
-    code = _prefixed(session, words, read, together=follow)
+    code = _prefixed(reading, words)
     if code:
         ended(code)
 
 
-def _copy(pieces: Iterator[bytes]) -> None:
-    for piece in pieces:
+class Reading:
+    """What is read of each task, and how it is shown."""
+
+    def __init__(self, session: Session, wish: Wish, previous: bool, timestamps: bool) -> None:
+        self.session = session
+        self.wish = wish
+        self._client = session.client()
+        self._previous = previous
+        self._timestamps = timestamps
+
+    def of(self, word: str) -> Iterator[bytes]:
+        """Return the log of a task in pieces, after saying whose it is if it has ended."""
+        client, wish = self._client, self.wish
+        task = client.task(word)
+        present = task["attempt"] if task["state"] in ("running", "scheduled") else None
+        if self._previous or wish.attempt is not None:
+            chosen = self._chosen(task, present)
+            if chosen["attempt"] != present:
+                self._say_kept(task, chosen)
+            wish = replace(wish, attempt=chosen["attempt"])
+        elif present is None and (attempts := client.attempts(task["id"])):
+            self._say_kept(task, max(attempts, key=lambda one: int(one["attempt"])))
+        if self.session.structured:
+            lines = client.log_lines(task["id"], wish, notice=self.session.say)
+            return (json_line({"task": task["name"], **line}).encode() + b"\n" for line in lines)
+        return client.logs(
+            task["id"],
+            tail=wish.tail,
+            since=wish.since,
+            until=wish.until,
+            follow=wish.follow,
+            attempt=wish.attempt,
+            timestamps=self._timestamps,
+            notice=lambda sentence: self.session.say(f"! {sentence}"),
+        )
+
+    def write(self, piece: bytes) -> None:
+        """Print a piece untouched."""
         sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
+    def _chosen(self, task: Document, present: int | None) -> Document:
+        """Return the attempt that was asked for: that number, or the last one that has ended."""
+        number = self.wish.attempt
+        known = [one for one in self._client.attempts(task["id"]) if number is not None or one["attempt"] != present]
+        found = [one for one in known if number in (None, one["attempt"])]
+        if not found and present is not None and number == present:
+            return {"attempt": present}
+        if not found:
+            which = f"attempt {number}" if number else "ended attempt"
+            hint = render.known([int(one["attempt"]) for one in known])
+            raise Failure(f"{task['name']} has no {which} on record", hint=hint, exit_code=3)
+        return max(found, key=lambda one: int(one["attempt"]))
 
-def _kept(session: Session, client: Client, task: Document, *, attempt: int | None, tail: int | None) -> bytes:
-    """Return the last lines on record of an ended attempt, the one before the present by default."""
-    present = task["attempt"] if task["state"] in ("running", "scheduled") else None
-    ended_ones = [one for one in client.attempts(task["id"]) if one["attempt"] != present or attempt is not None]
-    chosen = [one for one in ended_ones if attempt in (None, one["attempt"])]
-    if not chosen:
-        which = f"attempt {attempt}" if attempt else "ended attempt"
-        known = render.known([int(one["attempt"]) for one in ended_ones])
-        raise Failure(f"{task['name']} has no {which} on record", hint=known, exit_code=3)
-    last = max(chosen, key=lambda one: int(one["attempt"]))
-    session.say(render.kept(task, last, session.look(sys.stderr)))
-    lines = last["log_tail"][-tail:] if tail else last["log_tail"] if tail is None else []
-    return "".join(f"{line}\n" for line in lines).encode()
-
-
-def _say_ended(session: Session, client: Client, task: Document) -> None:
-    attempts = client.attempts(task["id"])
-    if attempts:
-        last = max(attempts, key=lambda one: int(one["attempt"]))
-        session.say(render.kept(task, last, session.look(sys.stderr)))
+    def _say_kept(self, task: Document, attempt: Document) -> None:
+        self.session.say(render.kept(task, attempt, self.session.look(sys.stderr)))
 
 
-def _prefixed(session: Session, words: Sequence[str], read: Callable[[str], Iterator[bytes]], *, together: bool) -> int:
+def _prefixed(reading: Reading, words: Sequence[str]) -> int:
     """Print several logs with names before the lines, side by side if they are followed; return the exit code."""
-    wide = max(len(word) for word in words)
+    wide = 0 if reading.session.structured else max(len(word) for word in words)
     lock = threading.Lock()
     codes: list[int] = []
 
     def copy(word: str) -> None:
+        prefix = word.ljust(wide).encode() + b" | " if wide else b""
         try:
-            for line in render.lines(read(word)):
+            for line in render.lines(reading.of(word)):
                 with lock:
-                    sys.stdout.buffer.write(word.ljust(wide).encode() + b" | " + line + b"\n")
-                    sys.stdout.buffer.flush()
+                    reading.write(prefix + line + b"\n")
         except OrmenError as error:
             with lock:
-                codes.append(show(error, session, word=word))
+                codes.append(show(error, reading.session, word=word))
 
+    _each(copy, words, together=reading.wish.follow)
+    return codes[0] if codes else 0
+
+
+def _each(copy: Callable[[str], None], words: Sequence[str], *, together: bool) -> None:
     if not together:
         for word in words:
             copy(word)
-        return codes[0] if codes else 0
+        return
     threads = [threading.Thread(target=copy, args=(word,), daemon=True) for word in words]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return codes[0] if codes else 0

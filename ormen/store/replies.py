@@ -24,18 +24,25 @@ READER_TTL_S = 10
 REPLY_PARTS = 10_000
 """How many parts of an answer Redis keeps for a reader that forgets none of what it has read."""
 
+ATTEMPT_OVER = "ATTEMPT_OVER"
+"""The code of an agent's refusal: the attempt that was asked about is not the task's last any more."""
+
 AT_ONCE = 16
 """How many parts are read at once where those that were read are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A part of an agent's answer: `kind` is ``data``, ``end`` or ``error``; an error may have a stable `code`."""
+    """A part of an agent's answer: `kind` is ``data``, ``end`` or ``error``; an error may have a stable `code`.
+
+    A log's first part has in `at` the host's time at which it was asked for, RFC 3339.
+    """
 
     id: str
     kind: str
     data: str
     code: str = ""
+    at: str = ""
 
 
 class Asker(RedisStore):
@@ -114,12 +121,13 @@ class Answerer(RedisStore):
         return self.pass_on(request, data, kind=kind, code=code) is not None
 
     @answering
-    def pass_on(self, request: str, data: str, *, kind: str = "data", code: str = "") -> int | None:
+    def pass_on(self, request: str, data: str, *, kind: str = "data", code: str = "", at: str = "") -> int | None:
         """Add a part to an answer and return how many are unread, this one among them; None when nobody reads."""
         key = self.keys.reply(request)
         with self.client.pipeline(transaction=True) as pipe:
             pipe.exists(self.keys.reader(request))
-            part = {"kind": kind, "data": data, **({"code": code} if code else {})}
+            more = {"code": code, "at": at}
+            part = {"kind": kind, "data": data, **{name: value for name, value in more.items() if value}}
             pipe.xadd(key, part, maxlen=REPLY_PARTS, approximate=True)
             pipe.expire(key, REPLY_TTL_S)
             pipe.xlen(key)
@@ -140,7 +148,10 @@ class Answerer(RedisStore):
 
 def _replies(answer: Any) -> list[Reply]:
     rows = answer[0][1] if answer else []
-    return [Reply(row_id, fields["kind"], fields["data"], fields.get("code", "")) for row_id, fields in rows]
+    return [
+        Reply(row_id, fields["kind"], fields["data"], fields.get("code", ""), fields.get("at", ""))
+        for row_id, fields in rows
+    ]
 
 
 def _next(entry: str) -> str:

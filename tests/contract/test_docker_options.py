@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -170,6 +171,20 @@ def test_frames_and_raw_output_are_told_apart() -> None:
     for raw in (b"hello\r\n", b"\1", b"\2\0x", b"\x1b[1mbold", b"\0\0\0x", b"a" * 20):
         pieces = [raw[place : place + 1] for place in range(len(raw))]
         assert b"".join(frames(pieces)) == (raw if raw != b"\1" else b"")
+
+
+def test_a_line_has_one_time_however_long_it_is(docker_bench: Bench) -> None:
+    """The engine cuts a long line and times each part; a reader finds one time at its beginning, and the whole line."""
+    shown = Shown(docker_bench)
+    shown.inside("{ printf '%40000s\\n' x; echo short; } >/proc/1/fd/1")
+    wait_until(lambda: docker_bench.runtime.log_tail(shown.id)[-1:] == ("short",))
+    stream = docker_bench.runtime.logs(shown.id, timestamps=True)
+    first, second = b"".join(stream).splitlines()
+    stream.close()
+    assert first.split(b" ", 1)[1] == b" " * 39_999 + b"x"
+    assert second.split(b" ", 1)[1] == b"short"
+    until_s = datetime.fromisoformat(second[:26].decode() + "+00:00").timestamp() - 3600
+    assert list(docker_bench.runtime.logs(shown.id, until_s=until_s)) == []
 
 
 def test_a_log_that_nobody_can_read_says_so(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""The API as it is really served: gunicorn's processes on a port of their own."""
+"""The API served as it is in earnest: gunicorn and its processes, at a port."""
 
 from __future__ import annotations
 
@@ -7,8 +7,19 @@ import os
 import subprocess
 import sys
 
+import psutil
+
 from ormen.settings import Settings
 from tests.waiting import wait_until
+
+IMPATIENT = """
+import os, sys
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = "set before the import; replaced at the start"
+from manager_api import __main__, server
+server.UNREAD_S = 1
+sys.exit(__main__.main(["api"]))
+"""
+"""Words for `Deck` with which a reader that takes nothing is given up after a second."""
 
 
 class Deck:
@@ -56,3 +67,9 @@ class Deck:
         """Ask it to stop; return its log."""
         self.process.terminate()
         return self.process.communicate(timeout=20)[1]
+
+    def kill(self) -> None:
+        """End it with all its processes at once, as a host does that loses its power."""
+        for process in (*psutil.Process(self.process.pid).children(recursive=True), self.process):
+            process.kill()
+        self.process.communicate(timeout=20)

@@ -32,6 +32,18 @@ def follow(api: FlaskClient, query: str = "", last: str | None = None) -> tuple[
     return answer, read_messages(lines(answer))
 
 
+def test_a_stream_says_from_where_it_begins(api: FlaskClient) -> None:
+    """Its first id comes without an event: whoever is cut off before the first one misses nothing."""
+    api.post("/v1/tasks", json=WEB)
+    answer = api.get("/v1/events?follow=1", buffered=False)
+    place = next(line for line in lines(answer) if line.startswith(b"id: ")).decode().split()[1]
+    answer.close()
+    api.delete("/v1/tasks/web?force=1")
+    again, messages = follow(api, last=place)
+    assert next(messages).event == "task.removed"
+    again.close()
+
+
 def test_events_are_listed_in_order(api: FlaskClient, sailor: Sailor) -> None:
     """The list holds every transition once, oldest first, with from and to."""
     api.post("/v1/tasks", json=WEB)
@@ -131,7 +143,7 @@ def test_a_silent_stream_sends_comments(api: FlaskClient, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "COMMENT_S", 0.05)
     answer = api.get("/v1/events?follow=1", buffered=False)
     found = lines(answer)
-    assert [next(found) for _ in range(4)] == [b": events of ormen\n", b"\n", b":\n", b"\n"]
+    assert [next(found) for _ in range(6)] == [b": events of ormen\n", b"\n", b"id: 0-0\n", b"\n", b":\n", b"\n"]
     answer.close()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from manager_api import readers
 from manager_api import replies as module
+from manager_api.log_lines import Lines
 from ormen.store.agent import Request
 from ormen.store.loops import LoopStore
 from tests.integration.sailors import Sailor
@@ -22,13 +25,16 @@ Serve = Callable[..., "list[Request]"]
 
 @pytest.fixture
 def serve(sailor: Sailor) -> Iterator[Serve]:
-    """Let the node answer the next request with these parts, from a thread of its own."""
+    """Let the node answer the next request with these parts, from a thread of its own; several one after the other."""
     threads: list[threading.Thread] = []
 
     def begin(*parts: tuple[str, str] | tuple[str, str, str]) -> list[Request]:
         seen: list[Request] = []
+        before = threads[-1:]
 
         def answer() -> None:
+            for thread in before:
+                thread.join()
             wait_until(lambda: seen.extend(sailor.requests()) or seen)
             assert sailor.store.claim(seen[0].id)
             for kind, data, *code in parts:
@@ -54,11 +60,12 @@ def test_the_log_of_a_running_task_comes_from_its_node(api: FlaskClient, sailor:
     """The node's pieces are passed on as plain text, in order, and the options reach the node."""
     running(api, sailor)
     seen = serve(("data", "one\n"), ("data", "two \u00e9\n"), ("end", ""))
-    answer = api.get("/v1/tasks/web/logs?tail=10&timestamps=1&since=2026-11-21T10:00:00Z")
+    answer = api.get("/v1/tasks/web/logs?tail=10&timestamps=1&since=2026-11-21T10:00:00Z&until=2026-11-21T10:01:00Z")
     assert (answer.status_code, answer.mimetype) == (200, "text/plain")
     assert answer.get_data(as_text=True) == "one\ntwo é\n"
-    options = {"tail": 10, "follow": False, "timestamps": True, "since_s": 1795255200.0, "window": True}
-    assert (seen[0].kind, seen[0].task, seen[0].options) == ("logs", WEB_ID, options)
+    options = {"tail": 10, "follow": False, "timestamps": True, "since_s": 1795255200.0, "until_s": 1795255260.0}
+    assert (seen[0].kind, seen[0].task) == ("logs", WEB_ID)
+    assert seen[0].options == {**options, "attempt": 1, "window": True}
 
 
 def test_a_followed_log_is_passed_on_piece_by_piece(api: FlaskClient, sailor: Sailor, serve: Serve) -> None:
@@ -170,9 +177,83 @@ def test_what_was_read_is_forgotten(api: FlaskClient, sailor: Sailor, serve: Ser
     seen = serve(*[("data", f"{n}\n") for n in range(200)])
     answer = api.get("/v1/tasks/web/logs?follow=1", buffered=False)
     pieces = iter(answer.response)
-    assert [next(pieces) for _ in range(190)][-1] == b"189\n"
+    text = b""
+    while b"\n190\n" not in text:
+        text += next(pieces)
     assert sailor.store.client.xlen(sailor.store.keys.reply(seen[0].id)) < 50
     answer.close()
+
+
+AT = "2026-11-21T10:02:16.400000000Z"
+
+
+def objects(answer: TestResponse) -> list[dict[str, object]]:
+    """An answer's objects, one a line."""
+    assert answer.mimetype == "application/x-ndjson"
+    return [json.loads(line) for line in answer.get_data(as_text=True).splitlines()]
+
+
+def test_a_log_as_objects_has_the_place_of_each_line(api: FlaskClient, sailor: Sailor, serve: Serve) -> None:
+    """First whose lines they are, then each with its time, however they were cut, last that the container has ended."""
+    running(api, sailor)
+    serve(("data", ""), ("data", f"{AT} one\n{AT} t"), ("data", f"wo {AT} \n"), ("data", f"{AT} end"), ("end", ""))
+    head, *lines, last = objects(api.get("/v1/tasks/web/logs?format=json"))
+    assert (head["task"], head["attempt"], head["node"], head["live"]) == (WEB_ID, 1, "node-1", True)
+    assert lines == [
+        {"at": AT, "text": "one"},
+        {"at": AT, "text": f"two {AT} "},
+        {"at": AT, "text": "end", "more": True},
+    ]
+    assert last == {"end": "ENDED", "sentence": None}
+
+
+def test_a_line_without_end_is_passed_on_in_parts() -> None:
+    """Nothing is held back for ever: a long line comes in several objects of one time."""
+    cutting = Lines()
+    lines = [*cutting.feed(f"{AT} " + "x" * 70_000), *cutting.feed(f"{AT} \n")]
+    assert [(line["at"], line.get("more")) for line in lines] == [(AT, True), (AT, None)]
+    assert "".join(line["text"] for line in lines) == "x" * 70_000 + f"{AT} "
+
+
+def test_objects_say_why_a_log_ended_early(api: FlaskClient, sailor: Sailor, serve: Serve) -> None:
+    """A program sees by the code that the container has not ended."""
+    running(api, sailor)
+    serve(("data", f"{AT} one\n"), ("error", "the agent of node-1 ends", "AGENT_ENDS"))
+    last = objects(api.get("/v1/tasks/web/logs?format=json&follow=1"))[-1]
+    assert last == {"end": "LOG_REFUSED", "sentence": "the agent of node-1 ends"}
+
+
+def test_an_attempt_is_chosen_by_its_number(api: FlaskClient, sailor: Sailor, serve: Serve) -> None:
+    """Of an ended one come the lines kept, of the present one the log; of one that never was those there are."""
+    running(api, sailor)
+    sailor.end(WEB_ID, exit_code=1, log=("the first",))
+    api.post("/v1/tasks/web/restart")
+    sailor.start(WEB_ID, attempt=2)
+    sailor.take()
+    head, line, last = objects(api.get("/v1/tasks/web/logs?format=json&attempt=1"))
+    assert (head["attempt"], head["live"], line) == (1, False, {"at": None, "text": "the first"})
+    assert last["end"] == "ENDED"
+    seen = serve(("data", "the second\n"), ("end", ""))
+    assert api.get("/v1/tasks/web/logs?attempt=2").get_data(as_text=True) == "the second\n"
+    assert seen[0].options["attempt"] == 2
+    missing = api.get("/v1/tasks/web/logs?attempt=7").get_json()
+    assert (missing["code"], missing["hint"]) == ("ATTEMPT_NOT_FOUND", "on record: 1, 2")
+
+
+def test_an_attempt_that_ends_meanwhile_is_looked_for_again(api: FlaskClient, sailor: Sailor, serve: Serve) -> None:
+    """A node that has a later attempt by now is asked for that one; whoever named the earlier gets what was kept."""
+    running(api, sailor)
+    serve(("error", "attempt 1 of web is over", "ATTEMPT_OVER"))
+    again = serve(("data", "later\n"), ("end", ""))
+    assert api.get("/v1/tasks/web/logs").get_data(as_text=True) == "later\n"
+    assert again
+
+
+def test_what_is_followed_has_no_end_in_time(api: FlaskClient) -> None:
+    """Both together are refused with the reason."""
+    api.post("/v1/tasks", json=WEB)
+    answer = api.get("/v1/tasks/web/logs?follow=1&until=5m")
+    assert (answer.status_code, answer.get_json()["errors"][0]["code"]) == (422, "CONFLICT")
 
 
 def test_a_task_that_never_ran_has_an_empty_log(api: FlaskClient) -> None:

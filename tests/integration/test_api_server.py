@@ -19,19 +19,10 @@ from ormen.client import Client
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
 from tests.integration.sailors import Sailor
-from tests.integration.served import Deck
+from tests.integration.served import IMPATIENT, Deck
 from tests.waiting import wait_until
 
 MIB = 1024**2
-
-
-IMPATIENT = """
-import os, sys
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = "set before the import; replaced at the start"
-from manager_api import __main__, server
-server.UNREAD_S = 1
-sys.exit(__main__.main(["api"]))
-"""
 
 
 def test_streams_leave_room_for_short_answers(served: Deck) -> None:

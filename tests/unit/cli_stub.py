@@ -104,6 +104,19 @@ class Answer:
     delay_s: float = 0.0
 
 
+def log(*lines: str, attempt: int = 1, live: bool = True, end: str | None = "ENDED", first: int = 0) -> Answer:
+    """Return a log's answer: lines a second apart, from the second `first` on; without an end it has broken off."""
+    head = {"task": WEB["id"], "name": "web", "attempt": attempt, "node": "node-1", "live": live, "at": moment(0)}
+    printed = [{"at": moment(first + place) if live else None, "text": line} for place, line in enumerate(lines)]
+    objects = [head, *printed, *([{"end": end, "sentence": f"it is {end}"}] if end else [])]
+    return Answer(200, "".join(json.dumps(each) + "\n" for each in objects).encode())
+
+
+def moment(second: int) -> str:
+    """Return a time as the engine writes it."""
+    return f"2026-11-21T10:02:{second:02d}.000000000Z"
+
+
 @dataclass
 class Seen:
     """One request that came in."""
@@ -186,7 +199,7 @@ class Stub:
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
         handler.end_headers()
-        handler.wfile.write(b": hello\n\n")
+        handler.wfile.write(b": hello\n\nid: 1-0\n\n")
         for event in self.events:
             data = {key: value for key, value in event.items() if key not in ("id", "type")}
             handler.wfile.write(f"id: {event['id']}\nevent: {event['type']}\ndata: {json.dumps(data)}\n\n".encode())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_stub import TRAIN, UP, WAY, WEB, Answer, deck, node, ormen, problem
+from cli_stub import TRAIN, UP, WAY, WEB, Answer, deck, log, moment, node, ormen, problem
 
 NOT_FOUND = problem(404, "TASK_NOT_FOUND", 'no task "wbe"', hint="did you mean web?", near=["web"])
 FAULTS = problem(
@@ -322,11 +322,14 @@ def test_removing_a_label_that_is_not_there_says_so() -> None:
 def test_logs_of_one_task_are_raw_and_of_several_have_names() -> None:
     """One task's bytes pass untouched, control characters included; several get their names before each line."""
     answers = {f"GET /v1/tasks/{name}": {**UP, "id": name, "name": name} for name in ("a", "web")}
-    answers |= {f"GET /v1/tasks/{name}/logs": Answer(200, b"one\x1b[1m\ntwo\n") for name in ("a", "web")}
+    answers |= {f"GET /v1/tasks/{name}/logs": log("one\x1b[1m", "two") for name in ("a", "web")}
     with deck(answers) as stub:
-        assert ormen("logs", "web", "-n", "2", "-t", at=stub.address).stdout == "one\x1b[1m\ntwo\n"
+        assert ormen("logs", "web", "-n", "2", at=stub.address).stdout == "one\x1b[1m\ntwo\n"
+        assert ormen("logs", "web", "-t", at=stub.address).stdout.splitlines()[1] == f"{moment(1)} two"
         assert ormen("logs", "a", "web", at=stub.address).stdout.splitlines()[0] == "a   | one\x1b[1m"
-    assert stub.seen[1].query == {"tail": ["2"], "timestamps": ["1"]}
+        lines = ormen("logs", "web", "-o", "json", at=stub.address).stdout.splitlines()
+    assert stub.seen[1].query == {"format": ["json"], "tail": ["2"]}
+    assert json.loads(lines[1]) == {"task": "web", "attempt": 1, "at": moment(1), "text": "two"}
 
 
 def test_logs_of_an_ended_attempt_come_from_the_record() -> None:
@@ -336,9 +339,10 @@ def test_logs_of_an_ended_attempt_come_from_the_record() -> None:
         {"attempt": 2, "node": "node-1", "log_tail": []},
     ]
     answers = {"GET /v1/tasks/web": {**UP, "attempt": 2}, f"{ONE}/attempts": {"items": attempts}}
-    with deck(answers) as stub:
+    with deck({**answers, f"{ONE}/logs": log("boom", live=False)}) as stub:
         result = ormen("logs", "web", "--previous", at=stub.address)
     assert result.stdout == "boom\n"
+    assert stub.seen[-1].query["attempt"] == ["1"]
     assert result.stderr == "web is running; the 1 line kept of attempt 1:\n"
 
 

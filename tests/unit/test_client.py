@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from cli_stub import TRAIN, UP, WAY, WEB, Answer, deck, problem
 from ormen.client import Client, ClientError, TaskFailed
 from ormen.sse import read_messages
 from ormen.transport import Address
+from tests.waiting import wait_until
 
 AWAY = problem(503, "STORE_UNAVAILABLE", "Redis refuses connections")
 AWAY.headers = {"Retry-After": "0"}
@@ -150,6 +152,16 @@ def test_followed_events_resume_after_the_last_one() -> None:
     assert stub.seen[1].headers["Last-Event-ID"] == WAY[1]["id"]
     assert "does not answer, trying again" in told[0]
     assert told[1].startswith("back after")
+
+
+def test_events_that_come_while_nothing_was_read_yet_are_not_missed() -> None:
+    """A stream that breaks before its first event is taken up from its own beginning, not from now on."""
+    with deck({}) as stub:
+        events = Client(stub.address).follow_events(notice=lambda sentence: setattr(stub, "events", WAY[:1]))
+        threading.Timer(0, lambda: (wait_until(lambda: stub.seen), stub.closing.set())).start()
+        assert next(events)["type"] == "task.accepted"
+    assert ["Last-Event-ID" in seen.headers for seen in stub.seen] == [False, True]
+    assert stub.seen[1].headers["Last-Event-ID"] == "1-0"
 
 
 def test_a_cut_event_does_not_count() -> None:
