@@ -7,8 +7,9 @@ import re
 import marshmallow as ma
 from marshmallow import fields
 
-from manager_api.documents import moment, text
+from manager_api.documents import moment, text, whole
 from ormen import fields as read
+from ormen.doctor.finding import Level
 from ormen.registries import canonical
 from ormen.strict import Leaf, Strict
 from ormen.tokens import NAME, Role
@@ -127,3 +128,23 @@ class LoginBody(Strict):
     username = Leaf(user_name, {"type": "string"}, required=True)
     password = Leaf(pass_word, {"type": "string", "format": "password"}, required=True)
     check = Leaf(yes_or_no, {"type": "boolean", "default": True, "description": "have a node ask the registry first"})
+
+
+class FindingDocument(ma.Schema):
+    """One thing that is in order, or wrong."""
+
+    level = fields.String(required=True, metadata={"enum": [*Level]})
+    place = text("deck, redis, loops, nodes, or the name of a node")
+    code = text("a stable code; OK for what is in order", examples=["REDIS_AOF_OFF"])
+    sentence = text("what it is, with its amounts")
+    fix = text("what to do, as a command where there is one", null=True)
+
+
+class DoctorDocument(ma.Schema):
+    """What was found, and how many of each level."""
+
+    ok = fields.Boolean(required=True, metadata={"description": "whether no fault was found"})
+    faults = whole()
+    warnings = whole()
+    in_order = whole()
+    findings = fields.List(fields.Nested(FindingDocument), required=True)

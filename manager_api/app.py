@@ -9,6 +9,7 @@ from flask_smorest import Api
 
 from manager_api import auth, metrics, problems
 from manager_api.routes.brake import brake
+from manager_api.routes.doctor import doctor
 from manager_api.routes.events import events
 from manager_api.routes.logs import logs
 from manager_api.routes.nodes import nodes
@@ -63,8 +64,8 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings, mine)
     documentation = Documentation(app)
-    nouns = (tasks, why, plan, logs, talks, nodes, brake, events, prune, tokens, registries, webhooks, system, seed)
-    for blueprint in nouns:
+    looks = (tasks, why, plan, logs, talks, nodes, brake, events)
+    for blueprint in (*looks, prune, tokens, registries, webhooks, doctor, system, seed):
         documentation.register_blueprint(blueprint)
     return app
 

@@ -224,7 +224,8 @@ class Agent:
         if self._measured_at is not None and now - self._measured_at < MEASURE_EVERY_S:
             return {}
         self._measured_at = now
-        return {"stats": seed_stats(len(self.controller.known()))}
+        full = round(disk_percent(self._root_dir), 1)
+        return {"stats": seed_stats(len(self.controller.known())), "disk_percent": full}
 
     def _trouble(self, now: float) -> Reason | None:
         interval_s = self.pulse.interval_s

@@ -11,14 +11,9 @@ from manager_api.documents import Alive, Readiness, VersionDocument
 from manager_api.nouns import Nouns
 from manager_api.services import Services, services
 from ormen import __version__
+from ormen.doctor.work import LATE_S, late_loops
 from ormen.errors import StoreUnavailable
 from ormen.node import strange
-
-LATE_S = {"liveness": 15.0, "reschedule": 20.0, "health": 30.0, "cleanup": 300.0}
-"""How old a loop's last success may be. Several times its interval: a loop that is late once is no fault."""
-
-FIRST = frozenset({"liveness", "reschedule"})
-"""The loops that must have run once; the others are waited for only when the process is older than their limit."""
 
 system = Nouns("system", __name__, description="The deck itself")
 
@@ -61,17 +56,6 @@ def loop_ages(mine: Services) -> dict[str, float | None]:
     store = mine.deck.store
     now_ms, last = store.now_ms(), store.loops()
     return {loop: max(0.0, (now_ms - last[loop]) / 1000) if loop in last else None for loop in LATE_S}
-
-
-def late_loops(ages: dict[str, float | None], *, up_s: float) -> list[str]:
-    """Return a sentence for each loop that has not run as it should, `up_s` after this process began."""
-    found = []
-    for loop, age_s in ages.items():
-        if age_s is None and (loop in FIRST or up_s > LATE_S[loop]):
-            found.append(f"the loop {loop} has never run; are beat and the control worker up?")
-        elif age_s is not None and age_s > LATE_S[loop]:
-            found.append(f"the loop {loop} last ran {age_s:.0f}s ago; are beat and the control worker up?")
-    return found
 
 
 @system.route("/v1/version", methods=["GET"])

@@ -21,6 +21,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "deck": ("deck", "Run the manager: API and loops"),
         "sailor": ("sailor", "Run the agent of this host and join the cluster"),
         "mast": ("mast", "List nodes or show one; drain, cordon, activate, label, rm"),
+        "doctor": ("doctor", "Find what is wrong with the cluster, and the fix"),
     },
     "Tasks": {
         "run": ("run", "Run an image, or the tasks of a file"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from manager_api.routes.system import late_loops
+from ormen.doctor.work import late_loops
 from ormen.node import Resources
 from ormen.store.agent import Heartbeat
 from ormen.store.loops import LoopStore
