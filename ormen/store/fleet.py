@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from redis import Redis
 
@@ -29,9 +30,10 @@ DETAILS = ("beat", "facts", "skew", "shown", "joined", "trouble", "trouble_since
 NATURAL = re.compile(r"(\d+)")
 
 
-def natural(name: str) -> list[Any]:
+@lru_cache(maxsize=20_000)
+def natural(name: str) -> tuple[Any, ...]:
     """Return a sort key that puts node-2 before node-10."""
-    return [int(part) if part.isdigit() else part for part in NATURAL.split(name)]
+    return tuple(int(part) if part.isdigit() else part for part in NATURAL.split(name))
 
 
 class Decoded:
@@ -61,12 +63,23 @@ def interval_ms(nodes: int) -> int:
     return max(1000, nodes * 2)
 
 
+class _Read(NamedTuple):
+    """What one round trip brought of all nodes: packed views, facts, heartbeats, Redis's time, since when it counts."""
+
+    views: Mapping[str, str]
+    facts: Mapping[str, str]
+    beats: Mapping[str, float]
+    now_ms: int
+    since_ms: int
+
+
 class FleetReader(RedisStore):
     """Reads nodes, and says what a node is for."""
 
     def __init__(self, settings: Settings, client: Redis) -> None:
         super().__init__(settings, client)
         self._decoded = Decoded()
+        self._known: dict[str, tuple[tuple[str, str], Node]] = {}
 
     def pace_ms(self) -> int:
         """Return the time between an agent's heartbeats as the cluster's size asks for it."""
@@ -76,6 +89,14 @@ class FleetReader(RedisStore):
     def nodes(self) -> list[Node]:
         """Return every node with all that is known of it, in natural order of their names."""
         return self._nodes(None)
+
+    @answering
+    def lean_nodes(self) -> list[Node]:
+        """Return every node as `nodes` does, but of those that are plainly ready neither measurements nor heartbeats.
+
+        What decides whether a task fits is there, from one round trip however many nodes there are.
+        """
+        return self._nodes(None, lean=True)
 
     @answering
     def node(self, name: str) -> Node:
@@ -94,7 +115,7 @@ class FleetReader(RedisStore):
         rows = [(*word.split(" ", 1), int(at)) for word, at in heard]
         return [Stranger(name, cluster, at) for cluster, name, at in sorted(rows, key=lambda row: natural(row[1]))]
 
-    def _nodes(self, only: str | None) -> list[Node]:
+    def _nodes(self, only: str | None, *, lean: bool = False) -> list[Node]:
         with self.client.pipeline(transaction=False) as pipe:
             pipe.hgetall(self.keys.views)
             pipe.hgetall(self.keys.facts)
@@ -103,41 +124,65 @@ class FleetReader(RedisStore):
             pipe.hget(self.keys.loops, "since")
             pipe.hmget(self.keys.brake, "on", "bar")
             views, facts, beats, clock, since, (braked, bar) = pipe.execute()
+            read = _Read(views, facts, dict(beats), int(clock[0]) * 1000 + int(clock[1]) // 1000, int(since or 0))
             names = sorted((name for name in views if only in (None, name)), key=natural)
-            for name in names:
+            quick = self._plainly_ready(names, read) if lean else set()
+            asked = [name for name in names if name not in quick]
+            for name in asked:
                 pipe.hmget(self.keys.node(name), DETAILS)
-            details = pipe.execute() if names else []
-        now, heard = int(clock[0]) * 1000 + int(clock[1]) // 1000, dict(beats)
-        pace = interval_ms(len(views))
-        found = []
-        for name, detail in zip(names, details, strict=True):
-            beat, measured, skew, shown, joined, trouble, troubled, awaited, *mark = detail
-            heartbeat = int(heard.get(name, 0))
-            silent = now - max(heartbeat, int(since or 0))
-            suspect_ms = pace * self.settings.suspect_intervals
-            lost_ms = max(pace * self.settings.lost_intervals, int(awaited or 0) - heartbeat if heartbeat else 0)
-            state, code = node_state(
-                views[name], silent_ms=silent if heartbeat else now, suspect_ms=suspect_ms, lost_ms=lost_ms
-            )
-            held = bool(braked) and heartbeat > int(bar or 0) and holds_tasks_though_lost(views[name])
-            code = Code.BRAKE if held else code
-            text = awaited if code is Code.NODE_SUSPECT else trouble
-            live = {
-                "state": state,
-                "reason": _state_reason(code, now_ms=now, heartbeat_ms=heartbeat, marked=mark, text=text),
-                "held": held,
-                "heartbeat_ms": heartbeat,
-                "age_s": (now - heartbeat) / 1000,
-                "beat": self._decoded.of(name, "beat", beat),
-                "skew_ms": int(skew or 0),
-                "shown": shown,
-                "measured": self._decoded.of(name, "measured", measured),
-                "joined_ms": int(joined or 0),
-                **_since(state, code, heartbeat, (suspect_ms, lost_ms, int(troubled or 0)), mark),
-            }
-            found.append(node_of(name, views[name], self._decoded.of(name, "facts", facts[name]), live))
+            details = dict(zip(asked, pipe.execute() if asked else [], strict=True))
+        bar_ms = int(bar or 0) if braked else None
+        found = [
+            self._ready(name, read) if name in quick else self._node(name, read, details[name], bar_ms=bar_ms)
+            for name in names
+        ]
         self._decoded.keep(views)
+        if len(self._known) > 2 * len(views) + 100:
+            self._known = {name: known for name, known in list(self._known.items()) if name in views}
         return found
+
+    def _plainly_ready(self, names: Sequence[str], read: _Read) -> set[str]:
+        """Return what is ready without a look at a node's own hash: active, whole, untroubled, heard lately."""
+        heard = read.now_ms - interval_ms(len(read.views)) * self.settings.suspect_intervals
+        views, beats = read.views, read.beats
+        return {name for name in names if views[name].startswith("active 1 - 0 ") and beats.get(name, 0) >= heard}
+
+    def _ready(self, name: str, read: _Read) -> Node:
+        """Return a node that is plainly ready, made once for as long as its view and its facts stay the same."""
+        said = (read.views[name], read.facts[name])
+        known = self._known.get(name)
+        if known is None or known[0] != said:
+            live = {"state": NodeState.READY, "heartbeat_ms": 0, "age_s": 0.0}
+            node = node_of(name, said[0], self._decoded.of(name, "facts", said[1]), live)
+            known = self._known[name] = (said, node)
+        return known[1]
+
+    def _node(self, name: str, read: _Read, detail: Sequence[Any], *, bar_ms: int | None) -> Node:
+        """Return a node with all of its own hash; `bar_ms` is the brake's, None while it does not hold."""
+        beat, measured, skew, shown, joined, trouble, troubled, awaited, *mark = detail
+        pace, now, view = interval_ms(len(read.views)), read.now_ms, read.views[name]
+        heartbeat = int(read.beats.get(name, 0))
+        silent = now - max(heartbeat, read.since_ms)
+        suspect_ms = pace * self.settings.suspect_intervals
+        lost_ms = max(pace * self.settings.lost_intervals, int(awaited or 0) - heartbeat if heartbeat else 0)
+        state, code = node_state(view, silent_ms=silent if heartbeat else now, suspect_ms=suspect_ms, lost_ms=lost_ms)
+        held = bar_ms is not None and heartbeat > bar_ms and holds_tasks_though_lost(view)
+        code = Code.BRAKE if held else code
+        text = awaited if code is Code.NODE_SUSPECT else trouble
+        live = {
+            "state": state,
+            "reason": _state_reason(code, now_ms=now, heartbeat_ms=heartbeat, marked=mark, text=text),
+            "held": held,
+            "heartbeat_ms": heartbeat,
+            "age_s": (now - heartbeat) / 1000,
+            "beat": self._decoded.of(name, "beat", beat),
+            "skew_ms": int(skew or 0),
+            "shown": shown,
+            "measured": self._decoded.of(name, "measured", measured),
+            "joined_ms": int(joined or 0),
+            **_since(state, code, heartbeat, (suspect_ms, lost_ms, int(troubled or 0)), mark),
+        }
+        return node_of(name, view, self._decoded.of(name, "facts", read.facts[name]), live)
 
     @answering
     def node_ports(self, node: Node) -> dict[str, str]:

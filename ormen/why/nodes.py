@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ormen.node import Node
 from ormen.reasons import Code, Reason
 from ormen.scheduler.explanation import filters, fits_if
-from ormen.scheduler.filters import AMOUNTS, OPEN, WHERE, Filter, room
+from ormen.scheduler.filters import OPEN, WHERE, Amount, Filter, room
 from ormen.scheduler.values import Blocker, Change, Fleet, Need
 from ormen.why.case import Case
 from ormen.why.phrases import standing
@@ -36,10 +36,12 @@ def rows(case: Case, *, only: str | None = None, every: bool = False) -> tuple[R
     refused = refusals(case)
     if every or len(nodes) <= SHOWN:
         return [_row(case, node, rules, refused) for node in nodes], []
-    ranked = sorted(range(len(nodes)), key=lambda place: _distance(need, nodes[place], rules, refused))
-    near = set(ranked[:NEAREST])
+    blocked = [_blocked(need, node, rules) for node in nodes]
+    places = sorted(range(len(nodes)), key=lambda place: _distance(blocked[place], nodes[place], refused))
+    near = set(places[:NEAREST])
     told = [_row(case, nodes[place], rules, refused) for place in sorted(near)]
-    return told, _groups(need, [node for place, node in enumerate(nodes) if place not in near], rules)
+    rest = [(node, blocked[place]) for place, node in enumerate(nodes) if place not in near]
+    return told, _groups(need, rest)
 
 
 def refusals(case: Case) -> Mapping[str, Reason]:
@@ -84,45 +86,63 @@ def _refused(reason: Reason) -> Blocker:
     return Blocker(reason.code, f"refused: {said[0].lower()}{said[1:]}")
 
 
-def _distance(
-    need: Need, node: Node, rules: Sequence[Filter], refused: Mapping[str, Reason]
-) -> tuple[bool, int, float]:
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The filters that refuse a node, and by which share of what is asked its amounts fall short."""
+
+    rules: tuple[Filter, ...]
+    short: float
+
+
+def _blocked(need: Need, node: Node, rules: Sequence[Filter]) -> Blocked:
+    """Return what refuses a node, without a word: of thousands of nodes only some are told in full."""
+    free, short = room(need, node), 0.0
+    found: list[Filter] = []
+    for rule in rules:
+        if isinstance(rule, Amount):
+            lacks = rule.of(need.resources) - rule.of(free)
+            if lacks > 0:
+                found.append(rule)
+                short += lacks / rule.of(need.resources)
+        elif not rule.admits(need, node):
+            found.append(rule)
+    return Blocked(tuple(found), short)
+
+
+def _distance(blocked: Blocked, node: Node, refused: Mapping[str, Reason]) -> tuple[bool, int, float]:
     """Return how far a node is from fitting: what no waiting cures is farthest, then by blockers, then by amounts."""
-    blocked = [rule for rule in rules if not rule.admits(need, node)]
-    short = 0.0
-    for amount in AMOUNTS:
-        asked = amount.of(need.resources)
-        if asked and amount in blocked:
-            short += (asked - amount.of(room(need, node))) / asked
-    return any(rule in WHERE for rule in blocked), len(blocked) + (node.name in refused), short
+    hopeless = any(rule in WHERE for rule in blocked.rules)
+    return hopeless, len(blocked.rules) + (node.name in refused), blocked.short
 
 
-def _groups(need: Need, nodes: Sequence[Node], rules: Sequence[Filter]) -> Rows:
+def _groups(need: Need, nodes: Sequence[tuple[Node, Blocked]]) -> Rows:
     """Return the nodes that lack the same, the largest group first."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    codes: dict[tuple[str, ...], list[str]] = {}
-    for node in nodes:
-        blocked = [rule for rule in rules if not rule.admits(need, node)]
-        key = tuple(_noun(rule, node) for rule in blocked)
-        found.setdefault(key, []).append(node.name)
-        if key not in codes:
-            codes[key] = list(dict.fromkeys(one.code.value for rule in blocked for one in rule.explain(need, node)))
+    found: dict[tuple[str, ...], list[Node]] = {}
+    rules: dict[tuple[str, ...], tuple[Filter, ...]] = {}
+    for node, blocked in nodes:
+        key = tuple(_noun(rule, node) for rule in blocked.rules)
+        found.setdefault(key, []).append(node)
+        rules.setdefault(key, blocked.rules)
     return [
         {
-            "first": names[0],
-            "last": names[-1],
-            "count": len(names),
-            "codes": codes[key],
+            "first": members[0].name,
+            "last": members[-1].name,
+            "count": len(members),
+            "codes": _codes(need, members[0], rules[key]),
             "sentence": ", ".join(key) or "fits",
         }
-        for key, names in sorted(found.items(), key=lambda item: -len(item[1]))
+        for key, members in sorted(found.items(), key=lambda item: -len(item[1]))
     ]
+
+
+def _codes(need: Need, node: Node, rules: Sequence[Filter]) -> list[str]:
+    return list(dict.fromkeys(blocker.code.value for rule in rules for blocker in rule.explain(need, node)))
 
 
 def _noun(rule: Filter, node: Node) -> str:
     """Return in a word what a filter refuses: ``cpu``, ``draining``, ``label``, ``port``."""
-    if rule in AMOUNTS:
-        return str(getattr(rule, "noun", ""))
+    if isinstance(rule, Amount):
+        return rule.noun
     if rule is OPEN:
         return node.state.value if node.state.value != "ready" else "listing its containers"
     return {"Constraints": "label", "Volume": "volume", "HostPorts": "port"}.get(type(rule).__name__, "other")

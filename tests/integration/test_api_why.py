@@ -131,6 +131,27 @@ def test_why_not_on_a_node_is_answered_for_a_running_task_too(api: FlaskClient, 
     assert api.get("/v1/tasks/web/why?node=node-9").get_json()["code"] == "NODE_NOT_FOUND"
 
 
+def test_a_lean_look_at_the_nodes_says_of_each_what_decides(sailor: Sailor, store: LoopStore) -> None:
+    """States, labels, room and reasons as a full look has them, also after they have changed."""
+    for name in ("node-2", "node-3", "node-10"):
+        Sailor(sailor.store, name=name).join()
+
+    def same() -> list[str]:
+        lean, full = store.lean_nodes(), store.nodes()
+        for few, all_ in zip(lean, full, strict=True):
+            assert (few.state, few.labels, few.free, few.since_ms, few.marked_by, few.takes_tasks) == (
+                all_.state, all_.labels, all_.free, all_.since_ms, all_.marked_by, all_.takes_tasks,
+            )  # fmt: skip
+        return [node.name for node in lean]
+
+    assert same() == ["node-1", "node-2", "node-3", "node-10"]
+    store.mark_node("node-2", mode="draining", by="ann", why="kernel")
+    store.label_node("node-3", {"zone": "us"})
+    same()
+    assert [node.state.value for node in store.lean_nodes()] == ["ready", "draining", "ready", "ready"]
+    assert store.lean_nodes()[2].labels["zone"] == "us"
+
+
 def test_asking_why_changes_nothing(api: FlaskClient, sailor: Sailor, store: LoopStore) -> None:
     """Redis is the same to the last key before and after, whatever the task's state."""
     running = submit(api, name="one")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from why_cases import at, case, event, exit_of, node, task, waiting
 
 from ormen.brake import Brake
+from ormen.cli.render.text import Look
+from ormen.cli.render.why import why
 from ormen.node import NodeState
 from ormen.reasons import Code, Reason
 from ormen.task import Attempt, Health, Probe, State, Task, Wanted
@@ -241,3 +244,22 @@ def test_what_why_reads_in_sentences_is_what_agents_write() -> None:
     assert outside["name"] == "nginx"
     assert _AMOUNT.search(pulls.summary("nginx:latest", PullProgress(67_000_000, 67_000_000, 0.0), 4.0))
     assert (proof.QUIET_INTERVALS, proof.HEARD_WITHIN_S) == (sending.QUIET_INTERVALS, sending.HEARD_WITHIN_S)
+
+
+def test_of_many_nodes_the_nearest_are_told_and_the_others_in_groups() -> None:
+    """Every node is told or counted once; what no waiting cures is farthest, and `all` tells each."""
+    label = {"labels": {"zone": "eu"}}
+    fleet = [node(f"node-{n}", free=1 + n / 100, **label) for n in range(1, 31)]
+    fleet += [node(f"node-{n}", cpu=0.5, free=1, **label) for n in range(31, 89)]
+    fleet += [node(f"node-{n}", free=3) for n in range(89, 92)]
+    asked = task("train", State.PENDING, {"memory": "2GiB", "cpu": 1, "constraints": ["zone=eu"]})
+    found = waiting(replace(asked, reason=Reason(Code.FIT_MEMORY, "x")), "10:14:21", *fleet)
+    short, whole = explain(found), explain(found, every=True)
+    assert [row["node"] for row in short["nodes"]] == [f"node-{n}" for n in range(21, 31)]
+    assert [(g["first"], g["last"], g["count"], g["sentence"], g["codes"]) for g in short["groups"]] == [
+        ("node-31", "node-88", 58, "memory, cpu", ["FIT_MEMORY", "FIT_CPU"]),
+        ("node-1", "node-20", 20, "memory", ["FIT_MEMORY"]),
+        ("node-89", "node-91", 3, "label", ["CONSTRAINT"]),
+    ]
+    assert (len(whole["nodes"]), whole["groups"]) == (91, [])
+    assert "node-31 … node-88 (58)  memory, cpu\n" in why(short, Look(80, now=found.now_ms / 1000))
