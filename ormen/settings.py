@@ -85,6 +85,8 @@ class Settings:
     image_disk_percent: int = 85
     """How full the engine's disk may be before images that ormen pulled and nothing needs are removed, the longest
     unused first; 100: they never are."""
+    pull_stall_s: int = 120
+    """After how long without a byte the pull of an image is given up; one that moves may take for ever."""
     forget_nodes_s: int = 604_800
     """After how long a silence a lost node that has no task is forgotten, as ``ormen mast rm`` does."""
     log_level: str = "info"

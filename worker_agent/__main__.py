@@ -102,7 +102,7 @@ def main() -> int:
 
 def run(settings: Settings, node: str) -> int:
     """Check the engine, take the node's lock, join, and work."""
-    runtime = DockerRuntime(settings.docker_host)
+    runtime = DockerRuntime(settings.docker_host, stall_s=settings.pull_stall_s)
     engine = patiently(runtime.engine)
     files = Files.of(settings, engine, node)
     lock = take_lock(files.lock, node)

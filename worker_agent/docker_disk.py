@@ -33,7 +33,8 @@ class DockerDisk:
         if answer.status_code != 200:
             raise self._gate.unexpected(ask, answer)
         raw = answer.json()
-        return Image(raw["Id"], raw.get("Size") or 0, (*(raw.get("RepoTags") or ()), *(raw.get("RepoDigests") or ())))
+        names = (*(raw.get("RepoTags") or ()), *(raw.get("RepoDigests") or ()))
+        return Image(raw["Id"], raw.get("Size") or 0, names, raw.get("Architecture") or "")
 
     def images_in_use(self) -> frozenset[str]:
         """Return the images of all containers of this engine."""

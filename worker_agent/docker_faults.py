@@ -7,6 +7,7 @@ status and by what they can look up; these functions read the message only where
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ormen.image_pin import has_digest
@@ -34,6 +35,9 @@ _PULL_WORDS: tuple[tuple[Code, tuple[str, ...]], ...] = (
         Code.PULL_ARCH,
         ("no matching manifest", "does not match the specified platform", "cannot be used on this platform"),
     ),
+    (Code.PULL_NOT_FOUND, ("login': denied: requested access",)),
+    # What follows comes from a registry that knows who asks: "denied: User ann is not authorized to …".
+    (Code.PULL_AUTH, ("login': denied: ",)),
     # Docker Hub says this for a private and for a missing repository; the sentence offers both cures.
     (Code.PULL_NOT_FOUND, ("repository does not exist or may require",)),
     (Code.PULL_AUTH, _AUTH_WORDS),
@@ -44,9 +48,11 @@ _PULL_WORDS: tuple[tuple[Code, tuple[str, ...]], ...] = (
 
 def pull_refusal(image: str, message: str, *, user: str = "") -> Reason:
     """Return why `image` could not be pulled, given the engine's message; `user` is whose login was sent, if any."""
-    low = message.lower()
+    low, registry = _without_names(message.lower(), image), registry_of(image)
     code = next((code for code, words in _PULL_WORDS if any(word in low for word in words)), Code.PULL_UNREACHABLE)
-    registry = registry_of(image)
+    if low.strip() == "denied":
+        # Docker leaves no more of a 403 whose text is the usual one.
+        code = Code.PULL_AUTH
     sentences = {
         Code.PULL_RATE_LIMIT: f"Registry {registry} limits how often this host may pull, so {image} was not pulled;"
         f" it is tried again{'' if user else f', or log in: ormen registry login {registry}'}.",
@@ -114,6 +120,15 @@ def create_refusal(name: str, message: str) -> Reason:
     """Return why the engine will not create container `name`."""
     if DISK_FULL in message.lower():
         return disk_full(name)
+    if "no command specified" in message.lower():
+        words = f"The image of {name} names no command to run, and the task names none; give it a command."
+        return Reason(Code.COMMAND_NOT_FOUND, words)
+    workdir = re.search(r"/merged(/\S+): (not a directory)", message)
+    if workdir:
+        words = (
+            f"The working directory {workdir[1]} cannot be made in the image of {name}: {workdir[2]}; correct workdir."
+        )
+        return Reason(Code.CREATE_REFUSED, words)
     driver = _between(message, "logging plugin ", ":")
     if driver:
         return Reason(
@@ -184,6 +199,24 @@ def start_refusal(name: str, *, exit_code: int | None, message: str) -> Reason:
     return Reason(Code.CREATE_REFUSED, f"Docker could not start {name}: {_clip(message)}; change the spec.")
 
 
+def exec_format(name: str, image: str, *, made_for: str, host: str) -> Reason:
+    """Return why the kernel would not execute the program of `name`; `made_for` and `host` are processors.
+
+    Docker pulls a single image whatever it is made for; only lists of images are looked through for a fitting one.
+    """
+    if made_for and made_for != host:
+        return Reason(
+            Code.PULL_ARCH,
+            f"Image {image} is made for {made_for}, and this host's processor is {host};"
+            f" use an image for it, or a constraint such as arch={made_for}.",
+        )
+    return Reason(
+        Code.COMMAND_NOT_FOUND,
+        f"The command of {name} cannot be executed on this host: it is no program for its processor ({host}),"
+        " nor a script whose first line names one.",
+    )
+
+
 def network_missing(name: str, network: str, *, known: Sequence[str]) -> Reason:
     """Return the reason for a container whose network is not on this host; `known` are those that are."""
     others = [other for other in sorted(known) if other not in ("bridge", "host", "none")]
@@ -230,6 +263,17 @@ def port_in_use(port: Port, *, holder: str | None, message: str) -> Reason:
         f"Host port {port.host}/{port.protocol} is held {holder or 'by something else on this host'};"
         " end that, or publish another port.",
     )
+
+
+def _without_names(message: str, image: str) -> str:
+    """Return a message without the image's names, of which any part may read like a fault: ``acme/unauthorized:1``."""
+    whole, registry = image.lower().partition("@")[0], registry_of(image).lower()
+    head, colon, tag = whole.rpartition(":")
+    repository = head if colon and "/" not in tag else whole
+    names = {whole, repository, whole.removeprefix(f"{registry}/"), repository.removeprefix(f"{registry}/"), registry}
+    for name in sorted(names, key=len, reverse=True):
+        message = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", "", message)
+    return message
 
 
 def _between(message: str, before: str, after: str) -> str:

@@ -112,7 +112,7 @@ class Gate:
                 )
             )
         detail = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-        return self.down((detail or "the connection broke").lower())
+        return self.down((detail or _why_broken(self.address)).lower())
 
     def down(self, detail: str) -> EngineDown:
         """Return the fault of an engine that is not there."""
@@ -143,6 +143,15 @@ def knock(address: str) -> None:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(CONNECT_S)
             connection.connect(address.removeprefix("unix://"))
+
+
+def _why_broken(address: str) -> str:
+    """Return why a connection without a word broke: whether there is still somebody who would take another."""
+    try:
+        knock(address)
+    except OSError as fault:
+        return fault.strerror or str(fault)
+    return "the connection broke"
 
 
 def message(answer: Response) -> str:

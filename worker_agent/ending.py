@@ -11,6 +11,7 @@ from ormen.store.agent import Remark, Report
 from ormen.task import Task
 from ormen.units import format_age
 from worker_agent import judgement
+from worker_agent.docker_faults import exec_format
 from worker_agent.judgement import End
 from worker_agent.runtime import Container
 from worker_agent.station import Station, Step
@@ -86,8 +87,12 @@ class Ender:
         verdict = self._station.evidence.verdict(container, self._station.wall_ms())
         if not verdict.known:
             return Step("ended, cause not known yet", task, container, again=True)
+        spec = resolve(task.spec)
         end = self._end_of(container, cause=verdict.cause, unreported=unreported)
-        report = judgement.exited(task, resolve(task.spec), end, self._station.rng)
+        if judgement.not_executed(end):
+            report = judgement.unfit(task, end, self._why_not_executed(task, spec.image), self._station.rng)
+        else:
+            report = judgement.exited(task, spec, end, self._station.rng)
         return self._tell(task, report, report.target.value, container)
 
     def gone(self, task: Task) -> Step:
@@ -96,6 +101,10 @@ class Ender:
         end = End(task.container_id, code, cause="somebody removed its container")
         report = judgement.exited(task, resolve(task.spec), end, self._station.rng)
         return self._tell(task, report, report.target.value)
+
+    def _why_not_executed(self, task: Task, image: str) -> Reason:
+        found, engine = self._station.runtime.image(image), self._station.runtime.engine()
+        return exec_format(task.container_name, image, made_for=found.arch if found else "", host=engine.arch)
 
     def _halt_and_remove(self, task: Task, container: Container | None) -> End:
         if container is None:

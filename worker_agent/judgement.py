@@ -8,6 +8,7 @@ writes a reason's sentence as that of the event, so `sentence` is set only where
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, replace
 
 from ormen.exits import coded
@@ -28,6 +29,9 @@ AVOID_MS = 600_000
 """How long another node is preferred to the one that refused an attempt."""
 DOWN_PAUSE_MS = 5_000
 """How long a task waits after its cluster was taken down, so that a node still going down is not handed it."""
+
+_NOT_EXECUTED = re.compile(r"(standard_init_linux\.go:\d+: )?exec (user process caused|/\S+): exec format error")
+"""What runc writes into the container's log, in its older and its newer words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +131,23 @@ def refused(task: Task, reason: Reason, rng: random.Random) -> Report:
 
     The engine's faults speak of "this host"; whoever reads the task's record is elsewhere, so the node is named.
     """
-    sentence = reason.sentence.replace("This host", str(task.node)).replace("this host", str(task.node))
     # What a node lacks the next may have: pauses begin with the second look at the same one.
     at_once = reason.code is Code.NODE_LACKS and task.node not in task.avoid
-    return _again(task, End(None, None), Again(Reason(reason.code, sentence), leaves=True, at_once=at_once), rng)
+    return _again(task, End(None, None), Again(_named(task, reason), leaves=True, at_once=at_once), rng)
+
+
+def not_executed(end: End) -> bool:
+    """Return whether the container ended since the kernel would not execute its program, which Docker calls a start.
+
+    All that is left of it is the runtime's own last line, and the code by which the runtime ended.
+    """
+    last = end.log_tail[-1] if end.log_tail else ""
+    return end.cause is None and end.exit_code in (1, 255) and _NOT_EXECUTED.fullmatch(last.strip()) is not None
+
+
+def unfit(task: Task, end: End, reason: Reason, rng: random.Random) -> Report:
+    """Return the news of an attempt whose program this node cannot execute: a refusal, although it has ended."""
+    return _again(task, end, Again(_named(task, reason), end.ran_s, leaves=True), rng)
 
 
 def stopped(task: Task, end: End, *, took_s: float, killed: bool) -> Report:
@@ -198,6 +215,10 @@ def spent(reason: Reason, policy: RestartPolicy, tries: int) -> Reason:
     name = policy.mode if policy.most is None else f"{policy.mode}:{policy.most}"
     times = f"{tries + 1} attempts" if tries else "1 attempt"
     return Reason(reason.code, f"{reason.sentence.rstrip('.')}; {name} is spent after {times}.")
+
+
+def _named(task: Task, reason: Reason) -> Reason:
+    return Reason(reason.code, re.sub(r"\b[Tt]his host\b", str(task.node), reason.sentence))
 
 
 def _exit_reason(task: Task, spec: Spec, end: End) -> Reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -16,6 +17,10 @@ from worker_agent.runtime import Container, EngineHung, ProbeResult
 
 BODY = 4096
 """Of an answer's body, the bytes that are read, and only to word a failure."""
+
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+"""Small servers and scripts behind them end a line with less than HTTP asks; clients forgive that, and so do we."""
 
 
 class RunsCommands(Protocol):
@@ -103,11 +108,11 @@ class _Check:
         """Return the status, and the beginning of the body if the status is not as expected."""
         held = b""
         while True:
-            part = self._more(connection, complete=b"\r\n\r\n" in held)
+            part = self._more(connection, complete=_HEAD_END.search(held) is not None)
             held += part
-            head, complete, body = held.partition(b"\r\n\r\n")
-            if complete:
-                status, length = _head(head)
+            if end := _HEAD_END.search(held):
+                body = held[end.end() :]
+                status, length = _head(held[: end.start()])
                 ended = not part or len(body) >= min(length, BODY) or body.endswith(b"0\r\n\r\n")
                 if ended or expect[0] <= status <= expect[1]:
                     return status, _body(held)

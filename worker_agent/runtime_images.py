@@ -11,11 +11,12 @@ from ormen.registries import Login
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image on this host. `size_bytes` counts layers that other images share, too."""
+    """An image on this host. `size_bytes` counts layers that other images share, too; `arch` is what it is made for."""
 
     id: str
     size_bytes: int
     names: tuple[str, ...] = ()
+    arch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Proxy:
         self._stranded.clear()
         self._flows.set()
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, *self.listen, reuse_address=True)
+            self._server = await self._listen()
 
     async def _strand(self) -> None:
         self._stranded |= self._lines
@@ -102,14 +102,24 @@ class Proxy:
         flows = self._flows
         with contextlib.suppress(OSError):
             await flows.wait()
-            far_reader, far_writer = await asyncio.open_connection(*self.target)
+            if writer.transport.is_closing():
+                return
+            far_reader, far_writer = await self._reach()
             self._lines.add(far_writer)
             edit = self.editor() if self.editor else None
             there = asyncio.create_task(self._pump(reader, far_writer, flows, edit))
             await self._pump(far_reader, writer, flows)
             there.cancel()
+            far_writer.transport.abort()
+            self._lines.discard(far_writer)
         writer.transport.abort()
         self._lines.discard(writer)
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(self._serve, *self.listen, reuse_address=True)
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(*self.target)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event, edit: Edit | None = None
@@ -122,3 +132,16 @@ class Proxy:
                 await writer.drain()
         writer.transport.abort()
         self._lines.discard(writer)
+
+
+class SocketProxy(Proxy):
+    """The same between two Unix sockets: what an agent sees of an engine that is gone, hangs, or keeps silent."""
+
+    def __init__(self, listen: str, target: str) -> None:
+        super().__init__((listen, 0), (target, 0))
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_unix_server(self._serve, self.listen[0])
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_unix_connection(self.target[0])

@@ -99,6 +99,14 @@ def test_a_chunked_body_is_quoted(serve: Serve, end: bytes) -> None:
     assert asked(port, http="/").sentence == f'GET :{port}/ answered 500 "db down"'
 
 
+@pytest.mark.parametrize("status", ["200 OK", "503 Bad"])
+def test_lines_that_end_in_a_newline_alone_are_http(serve: Serve, status: str) -> None:
+    """Scripts behind small servers forget the carriage return; whoever reads HTTP forgives that."""
+    port = serve(f"HTTP/1.0 {status}\nContent-Length: 7\n\ndb down".encode())
+    words = "answered 200" if status == "200 OK" else 'answered 503 "db down"'
+    assert asked(port, http="/").sentence == f"GET :{port}/ {words}"
+
+
 def test_redirects_are_not_followed(serve: Serve) -> None:
     """A redirect is an answer like any other: good by default, bad where 200 is expected."""
     port = serve(http("302 Found", b"", "Location: http://127.0.0.1:1/"))

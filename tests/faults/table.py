@@ -16,7 +16,8 @@ class Row:
     """One fault and its right answer; `words` stand in the sentence whatever their case.
 
     ``{port}``, ``{pid}``, ``{node}`` and the like are what the provocation put there. `at` is whom one asks: the task,
-    a node, or the refused request itself.
+    a node,
+    the agent's own last words, or the refused request itself.
     """
 
     fault: str
@@ -44,6 +45,7 @@ PLACEMENT = (
     Row("the volume's node is cordoned", Code.NODE_CORDONED, ("spare", "cordoned", "volume", "only there")),
     Row("the only node is silent", Code.NODE_SUSPECT, ("only node", "mute", "suspect")),
     Row("the only node is lost", Code.NODE_LOST, ("only node", "mute", "lost")),
+    Row("the wait is too long", Code.DEADLINE_WAIT, ("within 1s", "deadline.wait", "640 cpu")),
     Row("no node has joined", Code.NO_NODES, ("no node has joined",)),
 )
 
@@ -51,10 +53,27 @@ PULLS = (
     Row("the registry has no such repository", Code.PULL_NOT_FOUND, ("{registry}", "no image", "nosuch:1")),
     Row("the registry has no such tag", Code.PULL_NOT_FOUND, ("{registry}", "no image", "good:nosuch")),
     Row("a missing image is named unauthorized", Code.PULL_NOT_FOUND, ("no image", "unauthorized:toomanyrequests")),
-    Row("the registry wants a login", Code.PULL_AUTH, ("{registry}", "does not let anchor", "docker login {registry}")),
-    Row("the login of the node is wrong", Code.PULL_AUTH, ("{registry}", "does not let anchor", "private:1")),
-    Row("the login may not have the image", Code.PULL_AUTH, ("{registry}", "does not let anchor", "forbidden:1")),
-    Row("the registry hides the image from strangers", Code.PULL_NOT_FOUND, ("no image", "hides it from anchor")),
+    Row(
+        "the registry wants a login",
+        Code.PULL_AUTH,
+        ("{registry}", "only to who is logged in", "registry login {registry}"),
+    ),
+    Row("the login of the node is wrong", Code.PULL_AUTH, ("{registry}", "does not let anchor have", "password")),
+    Row(
+        "the registry denies the image in one word",
+        Code.PULL_AUTH,
+        ("{registry}", "curt:1", "only to who is logged in"),
+    ),
+    Row(
+        "the registry says who may have the image",
+        Code.PULL_AUTH,
+        ("{registry}", "forbidden:1", "only to who is logged in"),
+    ),
+    Row(
+        "the registry hides the image from strangers",
+        Code.PULL_NOT_FOUND,
+        ("no image", "hides it from who has no login"),
+    ),
     Row("the node pulls too often", Code.PULL_RATE_LIMIT, ("{registry}", "limits", "anchor")),
     Row("the image is for another processor", Code.PULL_ARCH, ("arm:1", "not made for anchor's processor", "amd64")),
     Row("an image without a list is for another processor", Code.PULL_ARCH, ("alien:1", "arm64", "anchor", "amd64")),
@@ -76,13 +95,15 @@ STARTS = (
     Row("the command is not in the image", Code.COMMAND_NOT_FOUND, ('"nosuch"', "not an executable")),
     Row("the command is a folder", Code.COMMAND_NOT_FOUND, ('"/bin"', "cannot be executed")),
     Row("the command may not be executed", Code.COMMAND_NOT_FOUND, ('"/plain"', "cannot be executed")),
+    Row("the image names no command", Code.COMMAND_NOT_FOUND, ("names no command",)),
+    Row("the program is no program", Code.COMMAND_NOT_FOUND, ("cannot be executed on anchor", "first line")),
     Row("the entrypoint is not in the image", Code.COMMAND_NOT_FOUND, ('"/entry"', "not an executable")),
     Row("the folder is not in the image", Code.CREATE_REFUSED, ("/nosuch", "working directory")),
-    Row("the host path is not there", Code.CREATE_REFUSED, ("{path}", "does not exist")),
-    Row("the host has no such network", Code.CREATE_REFUSED, ("anchor", "no network nosuch-net")),
+    Row("the host path is not there", Code.NODE_LACKS, ("{path}", "on anchor")),
+    Row("the host has no such network", Code.NODE_LACKS, ("anchor", "no network nosuch-net")),
     Row("the image has no such user", Code.CREATE_REFUSED, ("user nosuch",)),
-    Row("the host has no GPU driver", Code.CREATE_REFUSED, ("anchor", "no driver for the GPUs")),
-    Row("the host has no such log driver", Code.CREATE_REFUSED, ("anchor", "no log driver gelfx")),
+    Row("the host has no GPU driver", Code.NODE_LACKS, ("anchor", "no driver for the GPUs")),
+    Row("the host has no such log driver", Code.NODE_LACKS, ("anchor", "no log driver gelfx")),
     Row("the engine takes the create and says nothing", Code.START_STALLED, ("said nothing", "60s")),
 )
 
@@ -107,6 +128,7 @@ ENDS = (
     Row("the command says no", Code.HEALTH_COMMAND, ("sh exited with 9", "no response")),
     Row("the command of the check is not there", Code.HEALTH_COMMAND, ("pg_isready",)),
     Row("the command of the check hangs", Code.HEALTH_COMMAND, ("sleep did not end within 0.3s",)),
+    Row("the run is too long", Code.DEADLINE_RUN, ("ran for 1", "anchor", "deadline.run")),
     Row("a restart is asked for", Code.RESTARTED, ("restart was asked",)),
     Row("the cluster goes down", Code.CLUSTER_DOWN, ("leaver", "with the cluster")),
 )
@@ -118,8 +140,8 @@ NODES = (
     Row("a task's engine hangs", Code.ENGINE_HUNG, ("hung", "did not answer in time"), slow=True),
     Row("a task's agent is deaf", Code.NOT_CONSUMING, ("deaf", "read nothing from its queue"), slow=True),
     Row("a node's engine is gone", Code.ENGINE_DOWN, ("docker does not answer", "refused"), at="node"),
-    Row("a node's engine may not be used", Code.ENGINE_DENIED, ("may not use Docker", "group docker"), at="node"),
-    Row("most nodes fall silent at once", Code.BRAKE, ("silent", "wait", "return")),
+    Row("an agent may not use the engine", Code.ENGINE_DENIED, ("may not use Docker", "group docker"), at="agent"),
+    Row("most nodes fall silent at once", Code.BRAKE, ("wait", "return")),
 )
 
 REQUESTS = (

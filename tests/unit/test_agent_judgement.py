@@ -133,3 +133,28 @@ def test_a_drain_leaves_the_node_and_a_restart_keeps_the_seat() -> None:
 def test_spans_are_short() -> None:
     """Durations are written as people read them."""
     assert [span(value) for value in (0.24, 59.9, 368, 7260)] == ["0.2s", "59.9s", "6m8s", "2h1m"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "means"),
+    [
+        ("exec /hello: exec format error", 1, True),
+        ("standard_init_linux.go:228: exec user process caused: exec format error", 1, True),
+        ("exec /hello: exec format error", 255, True),
+        ("exec /hello: exec format error", 2, False),
+        ("sh: /hello: Exec format error", 1, False),
+        ("my own exec /hello: exec format error", 1, False),
+    ],
+)
+def test_a_start_that_the_kernel_refused_is_read_from_the_runtimes_last_line(line: str, code: int, means: bool) -> None:
+    """Docker calls it a start and an exit; only the line that runc leaves, with its code, says what it was."""
+    assert judgement.not_executed(End("c", code, log_tail=("hello", line))) is means
+    assert not judgement.not_executed(End("c", code, cause="somebody sent it SIGKILL", log_tail=(line,)))
+
+
+def test_a_program_that_cannot_be_executed_spends_no_try_and_leaves_the_node() -> None:
+    """It is a refusal of the node: under any policy another node is tried, and the node is named."""
+    reason = Reason(Code.PULL_ARCH, "This host is no good, and this host knows.")
+    news = judgement.unfit(TASK, End("c", 1, ran_s=0.1), reason, DICE)
+    assert (news.target, news.spends, news.release, news.exit_code) == (State.PENDING, False, True, 1)
+    assert news.reason == Reason(Code.PULL_ARCH, "node-1 is no good, and node-1 knows.")
