@@ -111,8 +111,10 @@ class Gate:
                     f"Docker at {self.address} took {doing} and did not answer in time; look at its log.",
                 )
             )
-        detail = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
-        return self.down((detail or _why_broken(self.address)).lower())
+        known = [cause for cause in causes if isinstance(cause, OSError) and cause.strerror]
+        if not known or known[0].errno in (errno.ECONNRESET, errno.EPIPE):
+            return self.down(_why_broken(self.address).lower())
+        return self.down(str(known[0].strerror).lower())
 
     def down(self, detail: str) -> EngineDown:
         """Return the fault of an engine that is not there."""
@@ -146,7 +148,7 @@ def knock(address: str) -> None:
 
 
 def _why_broken(address: str) -> str:
-    """Return why a connection without a word broke: whether there is still somebody who would take another."""
+    """Return why a connection broke, which says little by itself: is there still somebody who would take another?"""
     try:
         knock(address)
     except OSError as fault:

@@ -28,7 +28,7 @@ class Said:
 
 
 def ask(ground: Ground, row: Row, asked: Asked) -> Said:
-    """Return what is said of the fault now: by the refusal, the node, or the task's record."""
+    """Return what is said of the fault now: by the refusal, the agent, the node, or the answer to why."""
     if asked.refusal is not None:
         found = asked.refusal.json
         return said(found.get("reason")) if "reason" in found else Said(found["code"], found["detail"])
@@ -37,10 +37,8 @@ def ask(ground: Ground, row: Row, asked: Asked) -> Said:
         return Said(words[2], words[1]) if words else Said("", asked.who)
     if row.at == "node":
         return said(ground.node(asked.who)["state_reason"])
-    record = ground.task(asked.who)
-    ends = ground.get(f"/v1/tasks/{asked.who}/attempts")["items"]
-    node = ground.node(record["node"])["state_reason"] if record["node"] else None
-    return said(record["reason"] or (ends[0]["reason"] if ends else None) or node)
+    found = ground.get(f"/v1/tasks/{asked.who}/why")
+    return Said(found["code"] or "", found["sentence"])
 
 
 def said(reason: dict[str, str] | None) -> Said:

@@ -34,22 +34,19 @@ def a_tasks_node_falls_silent(ground: Ground) -> Iterator[Asked]:
 def a_tasks_engine_is_gone(ground: Ground) -> Iterator[Asked]:
     task = ground.run_beside("sick")
     with ground.without_engine("sick"):
-        _until_suspect(ground, "sick", "ENGINE_DOWN")
-        ground.a_minute_later("sick")
+        _until_moved(ground, task["id"], "sick", "ENGINE_DOWN")
         yield Asked(task["id"])
 
 
 @fault("a task's engine hangs")
 def a_tasks_engine_hangs(ground: Ground) -> Iterator[Asked]:
-    _until_suspect(ground, "hung", "ENGINE_HUNG")
-    ground.a_minute_later("hung")
+    _until_moved(ground, ground.begun["hung"]["id"], "hung", "ENGINE_HUNG")
     yield Asked(ground.begun["hung"]["id"])
 
 
 @fault("a task's agent is deaf")
 def a_tasks_agent_is_deaf(ground: Ground) -> Iterator[Asked]:
-    _until_suspect(ground, "deaf", "NOT_CONSUMING")
-    ground.a_minute_later("deaf")
+    _until_moved(ground, ground.begun["deaf"]["id"], "deaf", "NOT_CONSUMING")
     yield Asked(ground.begun["deaf"]["id"])
 
 
@@ -110,9 +107,13 @@ def redis_does_not_answer(ground: Ground) -> Iterator[Asked]:
     yield Asked(refusal=Answer(answer.status_code, {}, answer.get_data(as_text=True)))
 
 
-def _until_suspect(ground: Ground, node: str, code: str) -> None:
-    def holds() -> bool:
-        reason = ground.node(node)["state_reason"]
-        return bool(reason) and reason["code"] == code
+def _until_moved(ground: Ground, task: str, node: str, code: str) -> None:
+    """Return once the task has left the node, whose trouble has lasted for over a minute as soon as it is told."""
 
-    wait_until(holds, timeout_s=30, what=f"for {node} to be suspect with {code}")
+    def moved() -> bool:
+        reason = ground.node(node)["state_reason"]
+        if reason and reason["code"] == code:
+            ground.a_minute_later(node)
+        return bool(ground.task(task)["node"] != node)
+
+    wait_until(moved, timeout_s=60, what=f"for {node} to be of no use with {code}")

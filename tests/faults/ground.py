@@ -31,7 +31,7 @@ NAMES = ("anchor", "spare", "mute", "sick", "hung", "deaf")
 LABELS = {"anchor": "zone=eu-west,pair=none", "spare": "zone=eu-east,pair=all"}
 SMALL = {"cpu": 0.01, "memory": "16MiB", "stop_grace": "1s"}
 IDLE = ["sleep", "600"]
-STALL_S = 2
+STALL_S = 4
 
 
 @dataclass
@@ -82,10 +82,14 @@ class Ground(Deck):
 
     def run_beside(self, node: str, other: str = "spare") -> dict[str, Any]:
         """Return a small task that runs on this node, and may run on the other as well."""
+        task = self.submit_beside(node, other)
+        return self.until(task["id"], lambda now: now["state"] == "running")
+
+    def submit_beside(self, node: str, other: str = "spare") -> dict[str, Any]:
+        """Submit a small task that is given to this node, and may run on the other as well."""
         with self.marked(other, "cordon"):
             spec = {**SMALL, "image": self.image, "command": ["sh", "-c", PROGRAM]}
-            task = self.submit(**spec, constraints=[f"node in ({node},{other})"])
-            return self.until(task["id"], lambda now: now["state"] == "running")
+            return self.submit(**spec, constraints=[f"node in ({node},{other})"])
 
     @property
     def foreign(self) -> dict[str, str]:
@@ -205,9 +209,9 @@ class Ground(Deck):
         wait_until(lambda: self.is_ready(*NAMES), timeout_s=40, what=f"for the agents, see {logs}")
 
     def begin_slow_trouble(self) -> None:
-        """Let the engine of ``hung`` hang; each of the nodes in trouble runs a task that may move to ``spare``."""
+        """Let the engine of ``hung`` hang; each of the nodes in trouble runs a task that may move to ``anchor``."""
         for name in ("hung", "deaf"):
-            self.begun[name] = self.run_beside(name)
+            self.begun[name] = self.run_beside(name, "anchor")
         self.made.clear()
         self.lines["hung"].black_hole()
 

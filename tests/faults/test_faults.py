@@ -12,6 +12,9 @@ from tests.faults.provoking import FAULTS
 from tests.faults.table import ROWS, Row
 from tests.waiting import wait_until
 
+PATIENCE_S = 40
+"""How long an answer may take; a machine that does ten other things needs some of it."""
+
 MAKERS = (placing, pulling, starting, ending, failing)
 """The modules that register the faults."""
 
@@ -27,7 +30,7 @@ def test_a_fault_is_named(ground: Ground, row: Row) -> None:
 
     with FAULTS[row.fault](ground) as asked:
         try:
-            wait_until(named, timeout_s=15)
+            wait_until(named, timeout_s=PATIENCE_S)
         except AssertionError:
             pytest.fail(f"expected {row.code}, lacks {seen[0].missing(row, asked)}: {seen[0]}")
 
