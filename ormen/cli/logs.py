@@ -47,7 +47,8 @@ def logs(
 ) -> None:
     """Show or follow what tasks print. One task: raw lines; several: with names.
 
-    What is followed goes on with the task's next attempts and across a restart of the deck, until the task has ended.
+    What is followed goes on with the task's next attempts, and across a
+    restart of the deck, until the task has ended.
     """
     if follow and (previous or attempt is not None or until is not None):
         others = "--previous, --attempt and --until"
