@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from signal import Signals
 from typing import Any
 
 import marshmallow as ma
@@ -15,7 +16,7 @@ from ormen import container_fields as container
 from ormen import fields as read
 from ormen.errors import Fault
 from ormen.strict import TEXT, TEXTS, Leaf, Strict
-from ormen.talk import DATA, MOST_FRAME, SIGNAL, SIZE, TO_NODE, Frame
+from ormen.talk import MOST_FRAME, SIGNAL, SIZE, TO_NODE, Frame
 
 MOST_FRAMES = 64
 """Frames that one request may tell."""
@@ -53,6 +54,12 @@ class ExecBody(Strict):
             )
 
 
+class AttachBody(Strict):
+    """An id, so that repeating the request attaches once."""
+
+    id = Leaf(read.task_id, TEXT | {"format": "uuid"})
+
+
 def read_frame(value: object) -> Frame:
     """Read one frame of input."""
     if not isinstance(value, Mapping):
@@ -63,24 +70,30 @@ def read_frame(value: object) -> Frame:
         frame = Frame.read(kind, "" if data is None else read.text(data, most=MOST_FRAME * 2))
     except ValueError:
         raise read.bad("MALFORMED", "data is no base64", data) from None
-    if kind != DATA:
-        _check(frame)
+    if kind == SIZE:
+        _check_size(frame)
+    if kind == SIGNAL:
+        return Frame(SIGNAL, _signal(frame.data.decode(errors="replace")).encode())
     if len(frame.data) > MOST_FRAME:
         raise read.bad("TOO_LONG", f"has {len(frame.data)} bytes; the most is {MOST_FRAME}")
     return frame
 
 
-def _check(frame: Frame) -> None:
-    """Raise for a size or a signal that is none."""
+def _check_size(frame: Frame) -> None:
+    """Raise for what is no size of a terminal."""
     said = frame.data.decode(errors="replace")
-    if frame.kind == SIZE:
-        sides = said.split("x")
-        if len(sides) != 2 or not all(
-            side.isascii() and side.isdigit() and 0 < int(side) <= MOST_SIDE for side in sides
-        ):
-            raise read.bad("MALFORMED", f'"{said[:20]}" is no size of a terminal', said[:20], hint="write it as 24x80")
-    elif frame.kind == SIGNAL:
-        container.signal(said)
+    sides = said.split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() and 0 < int(side) <= MOST_SIDE for side in sides):
+        raise read.bad("MALFORMED", f'"{said[:20]}" is no size of a terminal', said[:20], hint="write it as 24x80")
+
+
+def _signal(said: str) -> str:
+    """Return the name of a signal that is written as Docker takes it: SIGTERM, TERM or 15."""
+    word = container.signal(said)
+    known = {signal.name for signal in Signals} | {str(int(signal)) for signal in Signals}
+    if word not in known:
+        raise read.bad("NOT_A_CHOICE", f"{word} cannot be sent to a talk", word, hint="such as SIGTERM")
+    return Signals(int(word)).name if word.isdigit() else word
 
 
 class InputBody(Strict):

@@ -114,6 +114,14 @@ class TalkCalls(FleetCalls):
         path = f"/v1/tasks/{segment(word)}/exec"
         return Talk(self._transport, self._transport.send(Request("POST", path, body=body, wait_s=BEGIN_S)))
 
+    def attach(self, word: str) -> Talk:
+        """Join the streams of a task's container, from its first byte on; the talk ends with the container.
+
+        A task with ``stdin`` takes input, from one reader. Raises NotRunning before it has started.
+        """
+        request = Request("POST", f"/v1/tasks/{segment(word)}/attach", body={"id": str(uuid.uuid4())}, wait_s=BEGIN_S)
+        return Talk(self._transport, self._transport.send(request))
+
     def exec(
         self,
         word: str,

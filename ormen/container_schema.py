@@ -110,6 +110,14 @@ CONTAINER_FIELDS: dict[str, Any] = {
         {"type": "boolean", "default": False, "description": "Whether a small init reaps processes, hands on signals."},
     ),
     "tty": Leaf(boolean, {"type": "boolean", "default": False, "description": "Whether it prints to a terminal."}),
+    "stdin": Leaf(
+        boolean,
+        {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether it has an input, for one reader that attaches; without one it ends after a minute.",
+        },
+    ),
     "read_only": Leaf(
         boolean,
         {"type": "boolean", "default": False, "description": "Whether the container's own files cannot be changed."},

@@ -37,8 +37,8 @@ OWN: Mapping[str, Callable[[object], str]] = {"id": fields.task_id, "name": fiel
 
 AS_SENT = (
     "image", "id", "name", "command", "entrypoint", "env", "labels", "constraints", "pull", "strategy", "count",
-    "workdir", "user", "hostname", "stop_signal", "init", "tty", "read_only", "privileged", "gpus", "tmpfs", "sysctls",
-    "security_opt", "cap_add", "cap_drop", "network", "extra_hosts", "dns", "priority",
+    "workdir", "user", "hostname", "stop_signal", "init", "tty", "stdin", "read_only", "privileged", "gpus", "tmpfs",
+    "sysctls", "security_opt", "cap_add", "cap_drop", "network", "extra_hosts", "dns", "priority",
 )  # fmt: skip
 """Fields that are in a `Spec` what their reader made of them, under the same name."""
 

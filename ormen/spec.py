@@ -160,6 +160,7 @@ class Spec:
     stop_signal: str | None = None
     init: bool = False
     tty: bool = False
+    stdin: bool = False
     read_only: bool = False
     privileged: bool = False
     gpus: int | tuple[str, ...] | None = None

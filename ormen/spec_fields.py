@@ -87,6 +87,7 @@ class SpecFields(TypedDict, total=False):
     stop_signal: str | None
     init: bool | None
     tty: bool | None
+    stdin: bool | None
     read_only: bool | None
     privileged: bool | None
     gpus: int | Sequence[str] | None

@@ -20,6 +20,9 @@ def container_options(spec: Spec) -> dict[str, Any]:
         "Hostname": spec.hostname,
         "StopSignal": spec.stop_signal,
         "Tty": spec.tty or None,
+        "OpenStdin": spec.stdin or None,
+        # Its input ends with its one reader, so that a program that reads to the end comes to it.
+        "StdinOnce": spec.stdin or None,
     }
     return _asked(given)
 

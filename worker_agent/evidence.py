@@ -48,6 +48,7 @@ class Heard:
     """What was heard or seen of one container."""
 
     expected: bool = False
+    passed_on: int = 0
     ending: bool = False
     stopped: bool = False
     killed_ms: int | None = None
@@ -80,6 +81,11 @@ class Evidence:
         with self._lock:
             self._of(container_id).expected = True
 
+    def pass_on(self, container_id: str) -> None:
+        """Note that a reader who is attached sends a signal through us: what follows is the program's own end."""
+        with self._lock:
+            self._of(container_id).passed_on += 1
+
     @contextmanager
     def ending(self, container_id: str) -> Iterator[None]:
         """Mark the container as being ended by us: what its check says counts no more, unless the end fails."""
@@ -106,7 +112,9 @@ class Evidence:
             if event.type == "start":
                 self._heard[event.container_id] = Heard(expected=heard.expected)
             elif event.type == "kill" and event.signal not in HARMLESS:
-                if heard.expected:
+                if heard.passed_on:
+                    heard.passed_on -= 1
+                elif heard.expected:
                     heard.stopped = True
                 else:
                     heard.killed_ms, heard.signal = event.at_ns // 1_000_000, event.signal

@@ -21,7 +21,8 @@ from worker_agent.docker_faults import (
 )
 from worker_agent.fake_engine import MIB, Behaviour, FakeEngine, Pace
 from worker_agent.fake_streams import FakeStream
-from worker_agent.fake_talk import FakeExec
+from worker_agent.fake_talk import FakeAttach, FakeExec
+from worker_agent.fake_talk import attach as join
 from worker_agent.fake_talk import begin as begin_exec
 from worker_agent.runtime import (
     Container,
@@ -240,6 +241,16 @@ class FakeRuntime(FakeEngine):
         """Begin one of the few commands there are."""
         self.begin("exec")
         return begin_exec(self, container_id, plan)
+
+    def attach(self, container_id: str, *, tty: bool, past: bool) -> FakeAttach:
+        """Join a container's streams; it prints nothing before its start."""
+        self.begin("attach")
+        return join(self, container_id)
+
+    def follow(self, container_id: str) -> FakeAttach:
+        """Read what it printed, and what it prints."""
+        self.begin("follow")
+        return join(self, container_id)
 
     def close(self) -> None:
         """End every stream that waits for events."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from signal import Signals
 from typing import TYPE_CHECKING
 
 from ormen.reasons import Code, Reason
 from ormen.talk import ERR, OUT, Frame
+from worker_agent.fake_streams import FakeStream
 from worker_agent.runtime import ContainerGone
 from worker_agent.talking import ExecPlan
 
@@ -94,6 +96,66 @@ class FakeExec:
         with self._changed:
             self._code = code if self._code is None else self._code
             self._changed.notify_all()
+
+
+class FakeAttach:
+    """The streams of a fake container: what `say` was given, and remembered input."""
+
+    def __init__(self, engine: FakeEngine, container_id: str) -> None:
+        self.input = b""
+        self._engine = engine
+        self._container = container_id
+        self._stream: FakeStream[bytes] = FakeStream(engine.journal.changed, self._more)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> Frame:
+        """Return the next line; wait for it."""
+        return Frame(OUT, next(self._stream))
+
+    def write(self, data: bytes) -> None:
+        """Remember input."""
+        self.input += data
+
+    def close_input(self) -> None:
+        """End its input."""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """There is no terminal."""
+
+    def signal(self, name: str) -> None:
+        """Kill the container by it."""
+        if self._engine.table[self._container].running:
+            self._engine.kill(self._container, int(Signals[name]))
+
+    def exit_code(self) -> int | None:
+        """Return the container's code."""
+        found = self._engine.table.get(self._container)
+        return 137 if found is None else found.exit_code if found.ended else None
+
+    def end(self) -> bool:
+        """Let go."""
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """Let go."""
+        self._stream.close()
+
+    def _more(self, at: int) -> tuple[Sequence[bytes], bool]:
+        found = self._engine.table.get(self._container)
+        return self._engine.printed.get(self._container, [])[at:], found is None or found.ended
+
+
+def attach(engine: FakeEngine, container_id: str) -> FakeAttach:
+    """Join the streams of a container of the table."""
+    with engine.lock:
+        found = engine.find(container_id)
+        if found is None:
+            raise ContainerGone(Reason(Code.INTERRUPTED, f"Container {container_id[:12]} does not run."))
+        return FakeAttach(engine, found.id)
 
 
 def begin(engine: FakeEngine, container_id: str, plan: ExecPlan) -> FakeExec:

@@ -18,6 +18,7 @@ from worker_agent.pinning import Pinning
 from worker_agent.pulls import Pulls
 from worker_agent.runtime import (
     Container,
+    ContainerGone,
     ContainerPlan,
     EngineDown,
     ImageMissing,
@@ -132,8 +133,16 @@ class Starter:
             self._ender.discard(container_id)
             return Step("another image is meant", task, again=True)
         try:
+            if spec.stdin:
+                # Before the start, so that whoever attaches misses nothing.
+                self._station.held.keep(
+                    container_id, self._station.runtime.attach(container_id, tty=spec.tty, past=False)
+                )
             self._station.runtime.start(container_id)
+        except ContainerGone:
+            return Step("gone at once", task, again=True)
         except StartRefused as fault:
+            self._station.held.drop(container_id)
             self._ender.discard(container_id)
             return self._refuse(task, fault.reason)
         container = self._station.runtime.inspect(container_id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ormen.store.agent import AgentStore
 from ormen.task import Task
 from worker_agent.evidence import Evidence
+from worker_agent.held import Held
 from worker_agent.inventory import Inventory
 from worker_agent.runtime import Container, Runtime
 
@@ -30,6 +31,7 @@ class Station:
     runtime: Runtime
     evidence: Evidence = field(default_factory=Evidence)
     inventory: Inventory = field(default_factory=Inventory)
+    held: Held = field(default_factory=Held)
     rng: random.Random = field(default_factory=random.Random)
     wall_ms: Callable[[], int] = _wall_ms
 

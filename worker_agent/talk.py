@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from threading import Event, Lock
 
 from ormen.errors import StoreUnavailable
@@ -25,10 +26,14 @@ UNREAD = "nobody read it any more"
 class Talk:
     """A dialogue and the streams of its talk."""
 
-    def __init__(self, store: TalkStore, talk_id: str, dialogue: Dialogue) -> None:
+    def __init__(
+        self, store: TalkStore, talk_id: str, dialogue: Dialogue, *, on_signal: Callable[[str], object] = str
+    ) -> None:
+        """`on_signal` is called with its name before a signal is passed on."""
         self._store = store
         self._id = talk_id
         self._dialogue = dialogue
+        self._on_signal = on_signal
         self._over = Event()
         self._sent: deque[tuple[tuple[int, int], int]] = deque()
         self._unread = 0
@@ -133,8 +138,9 @@ class Talk:
                 rows, _, columns = frame.data.decode().partition("x")
                 self._dialogue.resize(int(rows), int(columns))
             elif frame.kind == SIGNAL:
+                self._on_signal(frame.data.decode())
                 self._dialogue.signal(frame.data.decode())
-        except (RuntimeFault, ValueError) as fault:
+        except (RuntimeFault, ValueError, KeyError) as fault:
             log.info("talk %s: %s", self._id, fault)
 
 

@@ -70,3 +70,17 @@ class Talking(Protocol):
         Raise ContainerGone, also for one that does not run.
         """
         ...
+
+    def attach(self, container_id: str, *, tty: bool, past: bool) -> Dialogue:
+        """Join a container's own streams: before its start nothing it prints is lost; `past` begins with its log.
+
+        It ends with the container, and ending it only lets go. Raise ContainerGone.
+        """
+        ...
+
+    def follow(self, container_id: str) -> Dialogue:
+        """Read a container's log from its beginning to the container's end, each output by itself; it takes no input.
+
+        Raise ContainerGone, or RuntimeFault where its log driver cannot be read.
+        """
+        ...

@@ -6,14 +6,17 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from signal import Signals
 from threading import Lock
 from typing import Any
 
 from ormen.errors import StoreUnavailable
+from ormen.resolving import resolve
 from ormen.store.agent import Request
 from ormen.store.talks import Picked, TalkStore
 from ormen.talk import Frame
 from ormen.task import Task
+from worker_agent.evidence import HARMLESS
 from worker_agent.lanes import TALK, Lanes
 from worker_agent.runtime import Container, RuntimeFault
 from worker_agent.station import Station
@@ -40,7 +43,7 @@ class Talks:
         self._store = TalkStore(station.store.settings, station.store.client)
         self._open: dict[str, Talk | None] = {}
         self._lock = Lock()
-        self._kinds: dict[str, Begin] = {"exec": self._exec}
+        self._kinds: dict[str, Begin] = {"exec": self._exec, "attach": self._attach}
 
     def take(self, request: Request) -> None:
         """Have a talk begun, if there is room for one more; who has to go away is told so at once."""
@@ -69,6 +72,7 @@ class Talks:
 
     def step(self, now: float) -> None:
         """Say at each talk that this agent is there, and end those that nobody reads."""
+        self._station.held.step(now)
         for talk_id, talk in self._under_way().items():
             if not talk.attend():
                 self._lanes.submit(TALK, f"talk {talk_id} end", talk.abandon)
@@ -97,7 +101,7 @@ class Talks:
             dialogue = self._kinds[picked.kind](picked, task, container)
         except RuntimeFault as fault:
             return self._end(picked.id, fault.reason.code.value, fault.reason.sentence)
-        talk = Talk(self._store, picked.id, dialogue)
+        talk = Talk(self._store, picked.id, dialogue, on_signal=self._on_signal(picked, container))
         with self._lock:
             self._open[picked.id] = talk
         self._lanes.submit(TALK, f"talk {picked.id} input", talk.listen)
@@ -105,6 +109,25 @@ class Talks:
 
     def _exec(self, picked: Picked, task: Task, container: Container) -> Dialogue:
         return self._station.runtime.exec(container.id, plan_of(picked.options))
+
+    def _on_signal(self, picked: Picked, container: Container) -> Callable[[str], None]:
+        """Return what notes a signal that a reader sends: one to its container is no end by somebody else."""
+
+        def note(name: str) -> None:
+            if picked.kind == "attach" and Signals[name] not in HARMLESS:
+                self._station.evidence.pass_on(container.id)
+
+        return note
+
+    def _attach(self, picked: Picked, task: Task, container: Container) -> Dialogue:
+        """Hand over the streams that were joined before the start; without any, what can still be had of them."""
+        held = self._station.held.give(container.id)
+        if held is not None:
+            return held
+        spec = resolve(task.spec)
+        if container.running and (spec.stdin or spec.tty):
+            return self._station.runtime.attach(container.id, tty=spec.tty, past=True)
+        return self._station.runtime.follow(container.id)
 
     def _not_begun(self, talk_id: str, code: str) -> str:
         if code == "LATE":

@@ -19,8 +19,10 @@ from manager_api.nouns import Nouns
 from manager_api.queries import load_body
 from manager_api.replies import FIRST_ANSWER_S, NodeSilent
 from manager_api.routes.logs import COMES_BY
+from manager_api.routes.nodes import has_body
 from manager_api.services import Services, services
 from manager_api.talk_documents import (
+    AttachBody,
     ExecBody,
     InputBody,
     OutputDocument,
@@ -65,6 +67,22 @@ def begin(task: str) -> Response:
     allow(mine)
     found = mine.deck.store.find(task)
     return opened(mine, talk_id, found, Wish("exec", body, caller().name))
+
+
+@talks.route("/tasks/<task>/attach", methods=["POST"])
+@talks.body(AttachBody, required=False)
+@talks.answers(201, TalkDocument, problems=(400, 404, 409, 413, 422, 502, 504))
+def attach(task: str) -> Response:
+    """Join the streams of the container itself, from its first byte on, to its end; its exit code is the talk's.
+
+    A task with `stdin` takes input, from one reader. Signals go to the container. Leaving ends its input and nothing
+    else.
+    """
+    mine = services()
+    body = load_body(AttachBody(), read_json()) if has_body() else {}
+    found = mine.deck.store.find(task)
+    wish = Wish("attach", {}, caller().name, states=("running", "completed", "failed"))
+    return opened(mine, body.get("id") or str(uuid.uuid4()), found, wish)
 
 
 @talks.route("/talks/<talk>/output", methods=["GET"])

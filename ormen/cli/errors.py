@@ -26,7 +26,7 @@ MEANINGS: Mapping[int, str] = {
     5: "something needed does not answer: the deck, Redis or Docker",
     6: "not allowed: a token, the policy, the access to Docker",
     TIMED_OUT: "the wait was too long; what was asked goes on",
-    OURS: "exec: ormen itself failed; every other code of exec is the command's own",
+    OURS: "exec, or run that stays: ormen itself failed; every other code is the container's own",
     INTERRUPTED: "Ctrl-C",
     PIPE_CLOSED: "whoever read the output has gone",
 }

@@ -70,7 +70,10 @@ def exec(
         ended(OURS)
     if session.structured:
         _document(session, talk, interactive=interactive)
-    talking.converse(session, talk, stdin=interactive, tty=tty)
+    try:
+        ended(talking.converse(session, talk, stdin=interactive, tty=tty))
+    except talking.Gone as gone:
+        ended(gone.code)
 
 
 def _variables(env: Sequence[str], files: Sequence[str]) -> dict[str, str]:
@@ -103,6 +106,8 @@ def _document(session: Session, talk: Talk, *, interactive: bool) -> None:
     except OrmenError as error:
         show(error, session)
         ended(OURS)
+    except talking.Gone as gone:
+        ended(gone.code)
     finally:
         talk.hang_up()
     printed = {"stdout": done.text, "stderr": done.stderr.decode(errors="replace")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +14,21 @@ from ormen.cli.errors import Failure, Faulty, ended, has_rows, show
 from ormen.cli.options import DURATION, Command, common, option, session_of
 from ormen.cli.render import run as render
 from ormen.cli.render.problem import fault_text, fault_title, path_of
-from ormen.cli.run_options import container, health, placement, resources
+from ormen.cli.run_options import container, health, placement, resources, staying
 from ormen.cli.run_spec import flag_of, is_given, spec_of
 from ormen.cli.session import Session, is_terminal
 from ormen.outcome import waits_for_room
 from ormen.transport import ClientError, Document
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """How somebody stays with a container: with input, on a terminal; and whether its record goes with it."""
+
+    stdin: bool
+    tty: bool
+    remove: bool
+
 
 SEED_FILE = "task.json"
 """What a bare ``ormen run`` takes, as the seed systems did."""
@@ -74,6 +85,7 @@ def command_place(args: Sequence[str], takes: dict[str, bool]) -> int | None:
         "ormen run --count 3 --cpus 0.5 --memory 512m acme/worker:7 work --fast",
         "ormen run --user 1000 --read-only --tmpfs /run --cap-drop ALL acme/api:4",
         "ormen run --env-file db.env --mount src=pg,dst=/data --shm-size 256m postgres",
+        "ormen run --rm -it alpine sh",
         "ormen run -f shop.yaml --timeout 2m",
         "id=$(ormen run -d --restart no acme/report:9)",
         "ormen run -d --deadline-wait 10m --deadline-run 1h acme/report:9",
@@ -85,6 +97,7 @@ def command_place(args: Sequence[str], takes: dict[str, bool]) -> int | None:
 @resources
 @placement
 @health
+@staying
 @option("-d", "--detach", is_flag=True, group="Waiting", help="Return as soon as it is accepted")
 @option("--timeout", type=DURATION, default=DEFAULT_TIMEOUT_S, metavar="TIME", group="Waiting",
         help="Longest wait  [5m]")  # fmt: skip
@@ -105,12 +118,42 @@ def run(
     """Submit what image and flags, or a file, ask for; wait until it is up."""
     session = session_of(ctx)
     file = _source(ctx, image, file, flags)
+    stay = stay_of(flags, detach=detach, structured=session.structured)
     tasks = _from_file(session, file) if file else _from_flags(session, str(image), command, flags)
+    if stay is not None:
+        from ormen.cli.run_attached import stay_with
+
+        stay_with(session, tasks[0], stay, timeout_s=timeout)
     _announce(session, tasks, detach=detach)
     if not detach:
         from ormen.cli.run_wait import wait_until_up
 
         wait_until_up(session, tasks, timeout_s=timeout)
+
+
+def stay_of(flags: dict[str, Any], *, detach: bool, structured: bool) -> Stay | None:
+    """Return how to stay with the container, None for not at all; raise Failure for flags that contradict each other.
+
+    One that somebody stays with is not restarted, unless it is asked for.
+    """
+    stay = Stay(stdin=flags["stdin"], tty=flags["tty"], remove=flags.pop("rm"))
+    attach = flags.pop("attach")
+    if not (stay.stdin or stay.tty or stay.remove or attach):
+        return None
+    restart = flags["restart"]
+    for bad, what in (
+        (detach and (attach or stay.remove), f"{'--attach' if attach else '--rm'} does not go with --detach"),
+        (stay.remove and restart not in (None, "no"), f"--rm does not go with --restart {restart}"),
+        (not detach and flags["count"] is not None, "only one task can be attached to, so not with --count"),
+        (not detach and structured, "an attached run prints what the container prints, so not with --output"),
+        (not detach and stay.stdin and stay.tty and not is_terminal(sys.stdin), "stdin is no terminal; leave out -t"),
+    ):
+        if bad:
+            raise Failure(what, exit_code=2)
+    if detach:
+        return None
+    flags["restart"] = restart or "no"
+    return stay
 
 
 def _source(ctx: click.Context, image: str | None, file: str | None, flags: dict[str, Any]) -> str | None:

@@ -106,3 +106,12 @@ health = _stack(
     one("--deadline-run", metavar="TIME", help="Longest run of each attempt; then it has failed"),
 )
 """When it is well, and what follows its end."""
+
+staying = _stack(
+    "Staying with it",
+    flag("-i", "--interactive", "stdin", help="Give it an input, and pass stdin on to it"),
+    flag("-t", "--tty", help="Give it a terminal"),
+    flag("--attach", help="Show what it prints, exit with its code"),
+    flag("--rm", help="The same, and remove it at its end"),
+)
+"""Staying with the container, as docker run does."""

@@ -223,6 +223,8 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "user": ("--user", _as_is),
     "hostname": ("--hostname", _as_is),
     "init": ("--init", _as_is),
+    "stdin": ("--interactive", _as_is),
+    "tty": ("--tty", _as_is),
     "read_only": ("--read-only", _as_is),
     "privileged": ("--privileged", _as_is),
     "network": ("--network", _as_is),

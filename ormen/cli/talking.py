@@ -10,16 +10,22 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
 
-from ormen.cli.errors import OURS, ended, show
+from ormen.cli.errors import OURS, show
 from ormen.cli.session import Session, is_terminal
 from ormen.client_talk import TOGETHER, Talk, pieces
 from ormen.errors import OrmenError
-from ormen.talk import ERR, EXIT, OUT, SIZE, Frame
+from ormen.talk import ERR, EXIT, OUT, SIGNAL, SIZE, Frame
 
 MOST_WAITING = 16
 """Pieces of input that wait to be told; beyond it our own input is not read."""
+
+
+ENOUGH = 3
+"""So many times Ctrl-C leaves a container that does not heed it."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FORWARDED = (*ENDING, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Gone(Exception):
@@ -30,24 +36,24 @@ class Gone(Exception):
         self.code = 128 + number
 
 
-def converse(session: Session, talk: Talk, *, stdin: bool, tty: bool) -> NoReturn:
-    """Carry a talk on to its end, and end the command with the code of what ran; leaving early ends it there, too."""
+def converse(session: Session, talk: Talk, *, stdin: bool, tty: bool, forward: bool = False) -> int:
+    """Carry a talk on to its end and return the code of what ran; raise Gone where this process is told to end first.
+
+    With `forward` the signals that this process gets are the container's, but for the third Ctrl-C.
+    """
     told = Told(talk)
     try:
-        with leaving(), terminal(raw=stdin and tty):
+        with leaving(told if forward else None), terminal(raw=stdin and tty):
             if tty:
                 told.window()
             if stdin:
                 told.input()
-            code = passed_on(talk)
+            return passed_on(talk)
     except OrmenError as error:
-        code = OURS
         show(error, session)
-    except Gone as gone:
-        code = gone.code
+        return OURS
     finally:
         talk.hang_up()
-    ended(code)
 
 
 def passed_on(talk: Talk) -> int:
@@ -79,6 +85,11 @@ class Told:
         """Tell the size of this terminal's window, now and whenever it changes."""
         self._size()
         signal.signal(signal.SIGWINCH, lambda *_: self._size())
+
+    def signal(self, number: int) -> None:
+        """Tell a signal."""
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(Frame(SIGNAL, signal.Signals(number).name.encode()))
 
     def _size(self) -> None:
         with contextlib.suppress(OSError, queue.Full):  # no terminal, or the next change will be told
@@ -117,14 +128,21 @@ def terminal(*, raw: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def leaving() -> Iterator[None]:
-    """Raise Gone in a block when this process is told to end, so that what was begun is ended, too."""
+def leaving(told: Told | None = None) -> Iterator[None]:
+    """Raise Gone in a block when this process is told to end, so that what was begun is ended, too.
+
+    With `told` the signals go there, and the third Ctrl-C raises Gone.
+    """
+    interrupts = 0
 
     def leave(number: int, _: FrameType | None) -> None:
-        raise Gone(number)
+        nonlocal interrupts
+        interrupts += number == signal.SIGINT
+        if told is None or interrupts >= ENOUGH:
+            raise Gone(number)
+        told.signal(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, leave) for number in numbers}
+    before = {number: signal.signal(number, leave) for number in (ENDING if told is None else FORWARDED)}
     try:
         yield
     finally:

@@ -82,3 +82,13 @@ def test_a_container_that_runs_again_starts_with_a_clean_sheet(evidence: Evidenc
     evidence.hear(event("start"))
     evidence.hear(event("die", code=0))
     assert evidence.verdict(ENDED, NOW).cause is None
+
+
+def test_a_signal_that_a_reader_sends_is_no_interruption(evidence: Evidence) -> None:
+    """An end after a signal that was passed on is the program's own; after somebody else's it is not."""
+    evidence.pass_on("c")
+    evidence.hear(event("kill", signal=2))
+    evidence.hear(event("die", code=0))
+    assert evidence.verdict(ENDED, NOW).cause is None
+    evidence.hear(event("kill", signal=9, at=NOW - 1))
+    assert evidence.verdict(ENDED, NOW).cause is not None
