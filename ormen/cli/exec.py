@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -62,18 +61,21 @@ def exec(
         raise Failure("stdin is no terminal", hint="leave out -t.", exit_code=2)
     variables = _variables(env, env_file)
     try:
-        talk = session.client().talk(
-            word, command, tty=tty, stdin=interactive, env=variables, user=user, workdir=workdir
-        )
+        # From the first moment: what was begun is ended, too, whenever this process is told to end.
+        with talking.leaving():
+            talk = session.client().talk(
+                word, command, tty=tty, stdin=interactive, env=variables, user=user, workdir=workdir
+            )
+            if session.structured:
+                code = _document(session, talk, interactive=interactive)
+            else:
+                code = talking.converse(session, talk, stdin=interactive, tty=tty)
     except OrmenError as error:
         show(error, session, word=word)
-        ended(OURS)
-    if session.structured:
-        _document(session, talk, interactive=interactive)
-    try:
-        ended(talking.converse(session, talk, stdin=interactive, tty=tty))
+        code = OURS
     except talking.Gone as gone:
-        ended(gone.code)
+        code = gone.code
+    ended(code)
 
 
 def _variables(env: Sequence[str], files: Sequence[str]) -> dict[str, str]:
@@ -94,23 +96,16 @@ def _variables(env: Sequence[str], files: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _document(session: Session, talk: Talk, *, interactive: bool) -> None:
-    """Print code and outputs as one document at the end."""
+def _document(session: Session, talk: Talk, *, interactive: bool) -> int:
+    """Print code and outputs as one document at the end; return the code."""
     from ormen.cli import talking
 
     try:
-        with talking.leaving():
-            if interactive:
-                talking.Told(talk).input()
-            done = gathered(talk.frames())
-    except OrmenError as error:
-        show(error, session)
-        ended(OURS)
-    except talking.Gone as gone:
-        ended(gone.code)
+        if interactive:
+            talking.Told(talk).input()
+        done = gathered(talk.frames())
     finally:
         talk.hang_up()
     printed = {"stdout": done.text, "stderr": done.stderr.decode(errors="replace")}
     session.document({"exit_code": done.exit_code, **printed})
-    sys.stdout.flush()
-    ended(done.exit_code)
+    return done.exit_code

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import NoReturn
 
-from ormen.cli.errors import INTERRUPTED, OURS, TIMED_OUT, ended, show
+from ormen.cli.errors import OURS, TIMED_OUT, ended, show
 from ormen.cli.render import run as render
 from ormen.cli.run import Stay
 from ormen.cli.session import Session
@@ -28,26 +28,36 @@ BEGUN = ("running", "completed", "failed")
 
 def stay_with(session: Session, task: Document, stay: Stay, *, timeout_s: float) -> NoReturn:
     """Attach to a task that was just submitted, once it has started; end the command as its container ends."""
-    client = session.client()
-    code = OURS
+    client, code = session.client(), OURS
     try:
+        # From the first moment, so that no signal ends this process before it has said good-bye.
         with leaving():
-            started = until_started(session, client, task, timeout_s=timeout_s)
-        talk = client.attach(started["id"])
-        # A terminal hands Ctrl-C over as a key; whoever ends this process by a signal wants to leave.
-        code = converse(session, talk, stdin=stay.stdin, tty=stay.tty, forward=not (stay.stdin and stay.tty))
+            try:
+                code = _stayed(session, client, task, stay, timeout_s=timeout_s)
+            finally:
+                if stay.remove:
+                    remove(session, client, task)
     except Gone as gone:
         code = gone.code
+    ended(code)
+
+
+def _stayed(session: Session, client: Client, task: Document, stay: Stay, *, timeout_s: float) -> int:
+    """Return what the container ended with, or what this command is to say of itself."""
+    try:
+        started = until_started(session, client, task, timeout_s=timeout_s)
+        talk = client.attach(started["id"])
+        # A terminal hands Ctrl-C over as a key; whoever ends this process by a signal wants to leave.
+        return converse(session, talk, stdin=stay.stdin, tty=stay.tty, forward=not (stay.stdin and stay.tty))
+    except Gone as gone:
         if not stay.remove:
             session.say(f"Left: {task['name']} goes on by itself. See: ormen status {task['name']}")
+        return gone.code
     except NotStarted as vain:
-        code = vain.code
+        return vain.code
     except OrmenError as error:
         show(error, session, word=task["name"])
-    finally:
-        if stay.remove:
-            remove(session, client, task)
-    ended(code)
+        return OURS
 
 
 class NotStarted(Exception):
@@ -91,5 +101,3 @@ def remove(session: Session, client: Client, task: Document) -> None:
         client.remove(task["id"], force=True, wait_s=REMOVE_S)
     except OrmenError as error:
         show(error, session, word=task["name"])
-    except KeyboardInterrupt:
-        ended(INTERRUPTED)
