@@ -56,7 +56,7 @@ class FixDocument(ma.Schema):
 class QueueDocument(ma.Schema):
     """A task's place among those that wait for room."""
 
-    place = whole("1 is the one that has waited longest")
+    place = whole("1 is the one to which freed room is given first")
     length = whole()
     freed = flag("whether it is looked at again as soon as another task frees room")
 

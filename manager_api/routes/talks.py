@@ -163,7 +163,7 @@ def check_place(mine: Services, task: Task, wish: Wish) -> None:
     """Raise NotRunning for a task without a container to enter, NodeSilent for one whose node cannot be asked."""
     if task.state.value not in wish.states or task.node is None:
         why = f"{task.name} is {task.state.value}; nothing was done"
-        raise NotRunning(why, hint=f"ormen status {task.name} says more")
+        raise NotRunning(why, hint=f"ormen why {task.name} says more")
     if mine.deck.store.node(task.node).state not in COMES_BY:
         raise NodeSilent(f"{task.node} is lost, so nobody can reach {task.name} there; nothing was done")
 

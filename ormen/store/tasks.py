@@ -231,22 +231,18 @@ class TaskReader(RedisStore):
 
     @answering
     def queue_of(self, task: Task) -> tuple[int, int] | None:
-        """Return a task's place among those that wait for room, the longest waiting first, and how many these are.
+        """Return a task's place among those that wait for room, and how many these are: of the first 1,000 that wait.
 
-        None for a task that does not wait for room. Of more than 1,000 that wait, those due soonest count.
+        The order is that in which freed room is given: the highest priority first, then the oldest. None for a task
+        that does not wait for room.
         """
-        ids = self.client.zrange(self.keys.pending, 0, SCAN - 1)
+        ids = self.client.zrange(self.keys.waiting, 0, SCAN - 1)
         with self.client.pipeline(transaction=False) as pipe:
             for task_id in ids:
-                pipe.hmget(self.keys.task(task_id), "code", "created")
-            rows = pipe.execute() if ids else []
-        line = sorted(
-            (int(created), task_id)
-            for task_id, (code, created) in zip(ids, rows, strict=True)
-            if created and code in WAITS_FOR_ROOM
-        )
-        mine = (task.created_ms, task.id)
-        return (line.index(mine) + 1, len(line)) if mine in line else None
+                pipe.hget(self.keys.task(task_id), "code")
+            codes = pipe.execute() if ids else []
+        line = [task_id for task_id, code in zip(ids, codes, strict=True) if code in WAITS_FOR_ROOM]
+        return (line.index(task.id) + 1, len(line)) if task.id in line else None
 
     @answering
     def follow(self, after: str, block_ms: int) -> list[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ormen.exits import coded
 from ormen.reasons import WAITS_FOR_ROOM, Code
 from ormen.scheduler.words import listed
-from ormen.task import Attempt
+from ormen.task import Attempt, State
 from ormen.units import format_age, format_duration, format_size
 from ormen.why import attempts, catalogue, clues, nodes
 from ormen.why.attempts import ran_s
@@ -156,8 +156,9 @@ def oom(case: Case, last: Attempt) -> Story:
 def _more_memory(case: Case) -> tuple[Fix, ...]:
     limit, name = case.spec.memory_limit_bytes, case.task.name
     if not limit:
-        return (Fix(f"ormen rm --force {name}, then run it with --memory, so that a node with room is chosen"),)
+        return (Fix("reserve what it needs, so that a node with room is chosen", f"ormen update {name} --memory SIZE"),)
     twice = f"{2 * limit // 1024**2}m"
     free = case.node.free.memory_bytes if case.node else 0
     room_for_it = f" ({case.node.name} has {format_size(free)} free)" if case.node and free >= limit else ""
-    return (Fix(f"ormen rm --force {name}, then run it with --memory {twice}{room_for_it}"), *catalogue.retry(case))
+    again = f", then ormen restart {name}" if case.task.state is State.FAILED else ""
+    return (Fix(f"ormen update {name} --memory {twice}{room_for_it}{again}"), *catalogue.retry(case))

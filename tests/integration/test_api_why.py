@@ -32,14 +32,14 @@ def why(api: FlaskClient, word: str = "web", **query: Any) -> dict[str, Any]:
 
 
 def test_a_task_without_room_is_told_every_node_and_its_place(api: FlaskClient, sailor: Sailor) -> None:
-    """The scheduler's own verdict: blockers with amounts, what would fit, and who waits before it."""
+    """The scheduler's own verdict: blockers with amounts, what would fit, and its place by priority, then age."""
     sailor.refuse(submit(api, name="zero"), Code.PULL_STALLED, "The pull made no progress.")
     submit(api, name="one", memory="3GiB")
     submit(api, name="two", memory="3GiB")
-    submit(api, memory="2GiB")
+    submit(api, memory="2GiB", priority=80)
     found = why(api)
     assert (found["code"], found["could_fit"], found["queue"]["place"], found["queue"]["length"]) == (
-        "FIT_MEMORY", "later", 2, 2,
+        "FIT_MEMORY", "later", 1, 2,
     )  # fmt: skip
     assert found["sentence"] == (
         "web waits: it asks 2 GiB of memory, and of the nodes that take tasks node-1 has the most free, 1 GiB."

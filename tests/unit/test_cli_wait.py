@@ -44,7 +44,7 @@ def test_what_can_never_be_is_exit_1_with_its_reason() -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         "error: web is failed and not completed: exited with code 1, four times; on-failure:3 is spent.\n"
-        "hint:  ormen status web\n"
+        "hint:  ormen why web\n"
     )
 
 

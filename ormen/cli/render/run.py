@@ -215,7 +215,7 @@ def not_up(task: Record, attempts: Sequence[Record], look: Look, *, waited_s: fl
     sentence, hint = _blame(task, attempts, waited_s)
     first, *rest = failure(sentence, look, code=code, hint=None).split("\n")
     lines = [first, *rest, *_last_lines(attempts, look)]
-    tail = failure("x", look, hint=hint or f"ormen status {name} says more.").split("\n")[1:]
+    tail = failure("x", look, hint=hint or f"ormen why {name} says more.").split("\n")[1:]
     return "\n".join([*lines, *tail])
 
 
@@ -229,10 +229,10 @@ def _blame(task: Record, attempts: Sequence[Record], waited_s: float | None) -> 
         within = format_age(waited_s)
         if waits_for_room(task):
             return f"{name} found no room within {within}: {small(sentence)}", (
-                f"{_other_port(task, code)}it stays queued; ormen rm {name} withdraws it."
+                f"{_other_port(task, code)}ormen why {name} shows every node. It stays queued."
             )
         why = small(sentence or clean(task.get("detail") or f"it is {task['state']}"))
-        return f"{name} is not up within {within}: {why}", f"it goes on by itself; ormen status {name} says how."
+        return f"{name} is not up within {within}: {why}", f"it goes on by itself; ormen why {name} says how far it is."
     if code == "EXIT":
         return _exited(task, attempts)
     if code.startswith("HEALTH_"):

@@ -41,4 +41,4 @@ def late(task: Record, goal: str, timeout_s: float) -> str:
 
 def advice(task: Record) -> str:
     """Return the next command to type."""
-    return f"ormen status {clean(task['name'])}"
+    return f"ormen why {clean(task['name'])}"
