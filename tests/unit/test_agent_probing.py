@@ -98,6 +98,30 @@ def test_a_failing_check_is_told_and_a_pass_mends_it(bench: AgentBench) -> None:
     assert (mended.health, mended.detail, mended.state) == (Health.HEALTHY, None, State.RUNNING)
 
 
+def test_the_last_checks_are_kept_while_they_fail(bench: AgentBench) -> None:
+    """At most three, the newest first; a pass takes them away."""
+    task = checked(bench, status=3, retries=9)
+    probe(bench, times=5)
+    kept = bench.task(task.id).probes
+    assert [(each.ok, each.status) for each in kept] == [(False, 3)] * 3
+    assert kept[0].at_ms >= kept[-1].at_ms > 0
+    bench.runtime.answer_command(task.container_name, "ok", status=0)
+    probe(bench)
+    assert bench.task(task.id).probes == ()
+
+
+def test_what_a_check_is_answered_within_the_grace_time_is_told_once(bench: AgentBench) -> None:
+    """Each other answer; the state stays, and no event is written."""
+    task = checked(bench, status=3, grace=3600)
+    probe(bench)
+    first = bench.task(task.id)
+    probe(bench)
+    assert (first.health, len(first.probes), bench.task(task.id).revision) == (Health.STARTING, 1, first.revision)
+    bench.runtime.answer_command(task.container_name, "ok", status=4)
+    probe(bench)
+    assert [each.status for each in bench.task(task.id).probes] == [4, 3, 3]
+
+
 def test_a_check_that_fails_too_often_ends_the_attempt(bench: AgentBench) -> None:
     """After its retries a failing check stops the container and spends a try."""
     task = checked(bench, status=1)
