@@ -19,6 +19,9 @@ from ormen.units import format_age
 EXPIRING_S = 7 * 24 * 3600.0
 """A token that ends within a week is told while there is time to make another."""
 
+FAILING_MS = 60_000
+"""A receiver that is away for a moment is tried again and told everything."""
+
 RESTART = "systemctl restart ormen-deck"
 
 
@@ -29,7 +32,7 @@ def findings(mine: Services, *, address: str) -> list[Finding]:
     found += [*_openness(mine), *_policy(mine)]
     found += examine(store, up_s=time.monotonic() - mine.started)
     with suppress(StoreUnavailable):  # told already, as the fault of Redis
-        found += [*_tokens(mine), *_logins(mine)]
+        found += [*_tokens(mine), *_logins(mine), *_webhooks(mine)]
     return found
 
 
@@ -70,3 +73,14 @@ def _logins(mine: Services) -> Iterator[Finding]:
     if sealed and not mine.settings.secret_file:
         said = f"the login for {', '.join(sealed[:5])} is sealed, and this deck has no key to check or change it"
         yield fault("deck", "KEY_MISSING", said, f"give it ORMEN_SECRET_FILE; {RESTART}")
+
+
+def _webhooks(mine: Services) -> Iterator[Finding]:
+    store, now_ms = mine.hook_store, mine.deck.store.now_ms()
+    for name, progress in store.progress([hook.name for hook in store.hooks()]).items():
+        if not progress.failing_ms or now_ms - progress.failing_ms < FAILING_MS:
+            continue
+        since = format_age((now_ms - progress.failing_ms) / 1000)
+        waits = "1 message waits" if progress.waiting == 1 else f"{progress.waiting} messages wait"
+        said = f"webhook {name} has failed for {since}, and {waits}: {progress.result.rstrip('.')}"
+        yield warning("deck", "WEBHOOK_FAILS", said, f"ormen webhook test {name}")

@@ -177,7 +177,8 @@ def test_what_an_agent_leaves_lying_is_found(well: FlaskClient, sailor: Sailor, 
     task = well.post("/v1/tasks", json={"name": "web", "image": "nginx"}).get_json()["id"]
     sailor.start(task)
     well.delete(f"/v1/tasks/{task}?force=1")
-    early = store.now_ms() - HOUR_MS
+    assert "REMOVALS_UNCONFIRMED" not in found(well)
+    early = int(store.client.hget(store.keys.task(task), "removed")) - HOUR_MS
     store.client.hset(store.keys.task(task), "removed", early)
     store.client.hset(store.keys.node("node-1"), "inbox_since", early)
     store.client.hset(store.keys.node("node-1"), "orphans", '["old.1"]')
@@ -218,6 +219,15 @@ def test_tokens_and_keys_are_judged(well: FlaskClient, app: Flask, settings: Set
     assert now["TOKEN_ENDS"]["sentence"].startswith("token ci expires in 1h59m")
     assert now["TOKEN_ENDS"]["fix"] == "ormen token rm ci && ormen token create ci --role operate"
     assert (now["KEY_MISSING"]["level"], "ghcr.io" in now["KEY_MISSING"]["sentence"]) == ("fault", True)
+
+
+def test_a_receiver_that_is_away_is_found(well: FlaskClient, store: LoopStore) -> None:
+    """A webhook whose messages have failed for more than a minute, with what came of the last try."""
+    well.post("/v1/webhooks", json={"name": "ops", "url": "http://127.0.0.1:1/", "events": ["task.failed"]})
+    said = {"failing": store.now_ms() - HOUR_MS, "result": "connection refused"}
+    store.client.hset(store.keys.webhook("ops"), mapping=said)
+    assert found(well)["WEBHOOK_FAILS"]["fix"] == "ormen webhook test ops"
+    assert "ops has failed for 1h" in found(well)["WEBHOOK_FAILS"]["sentence"]
 
 
 def test_a_policy_file_is_judged_as_it_is_now(settings: Settings, tmp_path: Path) -> None:

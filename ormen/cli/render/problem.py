@@ -19,7 +19,7 @@ _HINTS: Remedy = {
     "TOKEN_WRONG": "it may have been removed, or be of another deck; an admin can make one: ormen token create NAME",
     "NAME_TAKEN": "choose another --name, or ormen rm --force {name} first.",
     "STILL_RUNNING": "ormen rm --force {word} stops it first.",
-    "STORE_UNAVAILABLE": "repeating the command is safe once it is back.",
+    "STORE_UNAVAILABLE": "repeating the command is safe once it is back. ormen doctor",
     "ID_TAKEN": "leave the id out, or choose a new one.",
 }
 """Where the remedy of the command line is another than that of the API."""

@@ -30,7 +30,7 @@ local function bury(t, text)
     end
   end
   if #left > 0 then
-    set(t, { wanted = 'removed', holders = cjson.encode(left) })
+    set(t, { wanted = 'removed', removed = int(NOW), holders = cjson.encode(left) })
   else
     release(t)
     erase(t)
