@@ -134,7 +134,7 @@ GUARDS = (
     hook("claim: one at a time", "claim", "int(NOW + A.lease)", "int(NOW)"),
     hook("claim: not before it is due", "claim", "'-inf', int(NOW), 'LIMIT'", "'-inf', '+inf', 'LIMIT'"),
     hook("settle: a late failure", "settle", "if A.ok ~= '1' and redis", "if false and redis"),
-    hook("settle: a webhook that is gone", "settle", "if redis.call('HEXISTS', P .. 'webhooks', A.hook) == 0 then", "if false then"),
+    hook("settle: a webhook that is gone", "settle", "if not redis.call('ZSCORE', key .. ':queue', A.event) then", "if false then"),
     hook("settle: given up after a day", "settle", "<= tonumber(A.keep) then", "<= 1e18 then"),
     agent("owns: the cluster", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.node, container.task) == (self.node, task_id)"),
     agent("owns: the node", "station", "(container.cluster, container.node, container.task) == (self.cluster, self.node, task_id)", "(container.cluster, container.task) == (self.cluster, task_id)"),

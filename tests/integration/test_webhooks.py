@@ -265,6 +265,7 @@ def test_what_waits_is_bounded(
         name = add(api, ill.url)["name"]
         happen(store, 150)
         sender.step(hooks.hook(name))
+        sender.step(hooks.hook(name))
         assert shown(api)["waiting"] == 5
         ill.status = 200
         fall_due(hooks, name)

@@ -2,7 +2,6 @@
 -- ARGV: hook, lease = ms after which it is due again, should nothing be said.
 -- Replies: {event id, number of the try, the event as a flat list}, or nothing: none is due.
 -- Race closed: two decks that send; a message that is taken is due for nobody else until its lease is over.
-if redis.call('HEXISTS', P .. 'webhooks', A.hook) == 0 then return nil end
 local key = P .. 'webhook:' .. A.hook
 for _ = 1, 100 do
   local id = redis.call('ZRANGEBYSCORE', key .. ':queue', '-inf', int(NOW), 'LIMIT', 0, 1)[1]

@@ -5,7 +5,6 @@
 -- Replies: DONE, AGAIN, GIVEN_UP, or LATE: somebody else has it by now, or the hook is gone, and nothing was changed.
 -- Race closed: a sender that was held up beyond its lease says that it failed, while another is sending the message.
 local key = P .. 'webhook:' .. A.hook
-if redis.call('HEXISTS', P .. 'webhooks', A.hook) == 0 then return 'LATE' end
 if not redis.call('ZSCORE', key .. ':queue', A.event) then return 'LATE' end
 if A.ok ~= '1' and redis.call('HGET', key .. ':tries', A.event) ~= A.try then return 'LATE' end
 local function over(what)
