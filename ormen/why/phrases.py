@@ -48,6 +48,8 @@ _VERBS = (
     ("Interrupted", "was interrupted"),
     ("Stopped", "was stopped"),
     ("Did not stop", "did not stop"),
+    ("Did not run", "did not run"),
+    ("Ran for", "ran for"),
 )
 
 

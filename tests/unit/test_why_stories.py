@@ -203,6 +203,16 @@ def test_ends_of_several_kinds_are_not_told_as_one() -> None:
     )
 
 
+def test_a_deadline_is_told_with_what_was_waited_for() -> None:
+    """As the task's own doing, and what to do."""
+    reason = Reason(Code.DEADLINE_WAIT, "Did not run within 10m, its deadline.wait. Needs 640 cpu.")
+    found = task("web", State.FAILED, {}, reason=reason, ended_ms=at("10:12:00"))
+    code, sentence = told(case(found, "10:13:00"))
+    assert (code, sentence) == (
+        "DEADLINE_WAIT", "web failed: it did not run within 10m, its deadline.wait. Needs 640 cpu.",
+    )  # fmt: skip
+
+
 def test_a_task_that_nobody_saw_end_says_so() -> None:
     """Its node was lost while it was to be stopped."""
     reason = Reason(Code.STOPPED_UNSEEN, "node-1 is lost; web counts as stopped.")
