@@ -17,6 +17,7 @@ from manager_api.routes.plan import plan
 from manager_api.routes.prune import prune
 from manager_api.routes.registries import registries
 from manager_api.routes.seed import seed
+from manager_api.routes.stats import stats
 from manager_api.routes.system import system
 from manager_api.routes.talks import talks
 from manager_api.routes.tasks import tasks
@@ -64,7 +65,7 @@ def create_app(settings: Settings, *, deck: Deck | None = None) -> Flask:
     metrics.install(app, mine.metrics)
     auth.install(app, settings, mine)
     documentation = Documentation(app)
-    looks = (tasks, why, plan, logs, talks, nodes, brake, events)
+    looks = (tasks, why, plan, logs, stats, talks, nodes, brake, events)
     for blueprint in (*looks, prune, tokens, registries, webhooks, doctor, system, seed):
         documentation.register_blueprint(blueprint)
     return app

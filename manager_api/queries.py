@@ -186,6 +186,18 @@ class LogsQuery(Strict):
     )
 
 
+class StatsQuery(Strict):
+    """Of which tasks the use is asked: of those named, of a node's, or of all."""
+
+    task = Param(
+        words(word),
+        {"type": "array", "items": {"type": "string"}, "description": "name, id, or beginning of an id"},
+        default=(),
+        many=True,
+    )
+    node = Param(word, TEXT)
+
+
 class RemoveQuery(WaitQuery):
     """Whether a task that has not ended is stopped first, and how long to wait until its container is gone."""
 

@@ -125,6 +125,7 @@ class AsyncClient:
     retry = _awaited(Client.retry)
     update = _awaited(Client.update)
     remove = _awaited(Client.remove)
+    stats = _awaited(Client.stats)
     logs = _streamed(Client.logs)
     log_lines = _streamed(Client.log_lines)
 

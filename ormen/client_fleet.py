@@ -48,6 +48,14 @@ class FleetCalls(Caller):
         """Forget a node that is lost or has no tasks; what waits for its return is placed anew."""
         self._transport.send(Request("DELETE", f"/v1/nodes/{segment(name)}"))
 
+    def stats(self, words: Sequence[str] = (), *, node: str | None = None) -> Document:
+        """Return what tasks really use (``items``), and which nodes said nothing (``nodes``).
+
+        Of the tasks named, of a node's, or of all that run. The nodes look when they are asked.
+        """
+        answer: Document = self._transport.send(Request("GET", "/v1/stats", {"task": list(words), "node": node}))
+        return answer
+
     def brake(self) -> Document:
         """Return whether a mass loss is held back, and what waits."""
         return self._object("GET", "/v1/brake")

@@ -34,6 +34,7 @@ from worker_agent.station import Station
 from worker_agent.sync import Sync, unsynced
 from worker_agent.talks import Talks
 from worker_agent.tidying import Keep, Tidier, Tools
+from worker_agent.use import Users
 from worker_agent.watcher import Watcher
 
 log = logging.getLogger("ormen.sailor")
@@ -100,6 +101,7 @@ class Agent:
         self.sync.on_full = self.tidier.look
         self.watcher = Watcher(station, self.controller.look, Memory(home.memory))
         answers = {"prune": Pruner(station, self.tidier.images).answer, "login": LoginCheck(station).answer}
+        answers["stats"] = Users(station).answer
         self.requests = Requests(station, lanes, answers)
         self.talks = Talks(station, lanes)
         self.proof = Proof(ways.post_proof, ways.restart, now=time.monotonic())

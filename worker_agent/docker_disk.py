@@ -1,4 +1,4 @@
-"""What lies on the engine's disk beside containers: images and volumes."""
+"""What lies on the engine's disk beside containers, images and volumes; and what a container uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORK_S = 60.0
 
 
 class DockerDisk:
-    """The part of the Docker runtime that looks after images and volumes; nothing is ever removed by force."""
+    """The part of the Docker runtime that looks after what hosts give; nothing is ever removed by force."""
 
     _gate: Gate
 
@@ -47,6 +47,17 @@ class DockerDisk:
     def remove_volume(self, name: str) -> bool:
         """Remove a volume that no container has."""
         return self._removed(Ask("DELETE", f"/volumes/{name}"))
+
+    def use(self, container_id: str) -> Mapping[str, Any] | None:
+        """Return the engine's figures of one look."""
+        ask = Ask("GET", f"/containers/{container_id}/stats", {"stream": "false", "one-shot": "true"})
+        answer = self._gate.ask(ask, timeout_s=QUICK_S)
+        if answer.status_code in (404, 409):
+            return None
+        if answer.status_code != 200:
+            raise self._gate.unexpected(ask, answer)
+        figures: Mapping[str, Any] = answer.json()
+        return figures
 
     def _removed(self, ask: Ask) -> bool:
         answer = self._gate.ask(ask, timeout_s=WORK_S)

@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 
 from ormen.image_pin import repository
 from ormen.reasons import Code, Reason
@@ -227,6 +228,20 @@ class FakeRuntime(FakeEngine):
             return printed[first + at :], not follow or now is None or not now.running
 
         return FakeStream(self.journal.changed, more)
+
+    def use(self, container_id: str) -> Mapping[str, Any] | None:
+        """Return a container's figures: 100 ms of a core for each second it has run, and 10 MiB."""
+        self.begin("use")
+        with self.lock:
+            found = self.find(container_id)
+        if found is None or not found.running:
+            return None
+        run_ms = self.now_ms() - (found.started_ms or 0)
+        return {
+            "cpu_stats": {"cpu_usage": {"total_usage": run_ms * 100_000}},
+            "memory_stats": {"usage": 10 * 1024**2, "limit": 64 * 1024**2},
+            "pids_stats": {"current": 1},
+        }
 
     def probe_command(self, container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
         """Return what `answer_command` was told, else that it exited with 0."""

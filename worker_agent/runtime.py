@@ -281,6 +281,10 @@ class Runtime(ImageRuntime, Talking, Protocol):
         """
         ...
 
+    def use(self, container_id: str) -> Mapping[str, Any] | None:
+        """Return the figures of Docker's ``GET /containers/ID/stats`` of one look; None if the container is gone."""
+        ...
+
     def probe_command(self, container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
         """Run a command inside; exit 0 within `timeout_s` is good (HEALTH_COMMAND)."""
         ...

@@ -81,7 +81,7 @@ def test_something_that_is_no_deck_is_named_so() -> None:
 def test_unknown_commands_and_options_are_exit_2_without_usage() -> None:
     """Wrong use gets one sentence with the nearest name, never the usage text."""
     for args, said in (
-        (["statsu"], 'no command "statsu"; did you mean status?'),
+        (["statsu"], 'no command "statsu"; did you mean stats or status?'),
         (["status", "--stat", "x"], "no option --stat"),
     ):
         result = ormen(*args)

@@ -1,0 +1,79 @@
+"""``ormen stats``: what tasks really use."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+
+from ormen.cli.completing import NODE, TASK
+from ormen.cli.errors import Failure
+from ormen.cli.options import Command, common, listing, option, session_of
+from ormen.cli.render import stats as render
+from ormen.cli.session import Session, is_terminal
+from ormen.transport import ClientError
+
+EVERY_S = 2.0
+"""How often what a person looks at is drawn anew."""
+
+
+@click.command(
+    cls=Command,
+    usage=["[OPTIONS] [TASK]..."],
+    examples=["ormen stats", "ormen stats web db --no-stream", "ormen stats --node node-2 -o json"],
+)
+@click.argument("words", metavar="[TASK]...", nargs=-1, shell_complete=TASK)
+@option("--node", metavar="NODE", help="Only tasks on this node", shell_complete=NODE)
+@option("--no-stream", "once", is_flag=True, help="Show it once; so do a pipe and -o")
+@listing
+@common
+@click.pass_context
+def stats(ctx: click.Context, words: tuple[str, ...], node: str | None, once: bool) -> None:
+    """Show what tasks really use: cores, memory, network, disk, processes.
+
+    On a terminal it is drawn anew every two seconds. The nodes look only when they are asked.
+    """
+    if words and node:
+        raise Failure("tasks and --node cannot be asked for together", hint="leave out one of them.", exit_code=2)
+    session = session_of(ctx)
+    client = session.client()
+    if session.structured or session.quiet or session.output == "name":
+        found = client.stats(words, node=node)
+        if session.structured:
+            session.document(found)
+        else:
+            session.data("\n".join(item["task" if session.quiet else "name"] for item in found["items"]))
+        for line in render.silent(found["nodes"]):
+            session.say(line)
+        return
+
+    def draw() -> str:
+        answer = client.stats(words, node=node)
+        return "\n".join([render.tasks(answer["items"], session.look()), *render.silent(answer["nodes"])])
+
+    show(session, draw, once=once)
+
+
+def show(session: Session, draw: Callable[[], str], *, once: bool) -> None:
+    """Print what `draw` returns; on a terminal draw it anew until Ctrl-C, also across a deck that is away."""
+    if once or not is_terminal(sys.stdout):
+        session.data(draw())
+        return
+    from ormen.cli.live import Block
+
+    text = draw()
+    block = Block(session.look().width or 80, stdout=True, whole_screen=True)
+    try:
+        while True:
+            block.show(text)
+            time.sleep(EVERY_S)
+            try:
+                text = draw()
+            except ClientError as error:
+                if error.http_status not in (0, 503):
+                    raise
+                block.show(f"! {error.sentence}, trying again\n{text}")
+    finally:
+        block.close()
