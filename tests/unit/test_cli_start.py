@@ -91,7 +91,9 @@ def test_version_option_needs_no_deck() -> None:
 
 def test_ctrl_c_while_the_command_loads_ends_silently(tmp_path: Path) -> None:
     """A Ctrl-C that comes before the command is there is exit code 130 without a trace."""
-    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    # A shell's background job is born with SIGINT ignored, and so are the tests that it runs.
+    heeded = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    (tmp_path / "click.py").write_text(f"import os, signal\n{heeded}\nos.kill(os.getpid(), signal.SIGINT)\n")
     done = subprocess.run(
         [sys.executable, "-m", "ormen.cli", "status"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
