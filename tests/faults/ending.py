@@ -118,7 +118,7 @@ def a_restart(ground: Ground) -> Iterator[Asked]:
 @fault("the cluster goes down")
 def the_cluster_goes_down(ground: Ground) -> Iterator[Asked]:
     ground.start_node("leaver")
-    task = ground.run_on("leaver")
+    task = ground.run_beside("leaver", "anchor")
     assert ground.nodes["leaver"].end(signal.SIGUSR1) == 0
     yield Asked(task["id"])
     ground.call("DELETE", "/v1/nodes/leaver")

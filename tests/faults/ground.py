@@ -78,18 +78,18 @@ class Ground(Deck):
     def run_on(self, node: str, **spec: Any) -> dict[str, Any]:
         """Return a small task that runs on this node alone, and heeds a stop."""
         task = self.submit_on(node, **{"command": ["sh", "-c", PROGRAM], **spec})
-        return self.until(task["id"], lambda now: now["state"] == "running")
+        return self.until(task["id"], lambda now: now["state"] == "running", timeout_s=40)
 
     def run_beside(self, node: str, other: str = "spare") -> dict[str, Any]:
         """Return a small task that runs on this node, and may run on the other as well."""
-        task = self.submit_beside(node, other)
-        return self.until(task["id"], lambda now: now["state"] == "running")
-
-    def submit_beside(self, node: str, other: str = "spare") -> dict[str, Any]:
-        """Submit a small task that is given to this node, and may run on the other as well."""
         with self.marked(other, "cordon"):
-            spec = {**SMALL, "image": self.image, "command": ["sh", "-c", PROGRAM]}
-            return self.submit(**spec, constraints=[f"node in ({node},{other})"])
+            task = self.submit_beside(node, other)
+            return self.until(task["id"], lambda now: now["state"] == "running", timeout_s=40)
+
+    def submit_beside(self, node: str, other: str) -> dict[str, Any]:
+        """Submit a small task that may run on these two nodes."""
+        spec = {**SMALL, "image": self.image, "command": ["sh", "-c", PROGRAM]}
+        return self.submit(**spec, constraints=[f"node in ({node},{other})"])
 
     @property
     def foreign(self) -> dict[str, str]:

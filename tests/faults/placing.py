@@ -60,7 +60,7 @@ def nobody_meets_both(ground: Ground) -> Iterator[Asked]:
 def the_volume_is_elsewhere(ground: Ground) -> Iterator[Asked]:
     volume = [{"name": "ormen-faults-data", "target": "/data"}]
     task = ground.submit(**SMALL, image=ground.image, command=IDLE, volumes=volume, constraints=["zone=eu-west"])
-    ground.until(task["id"], lambda now: now["state"] == "running")
+    ground.until(task["id"], lambda now: now["state"] == "running", timeout_s=40)
     try:
         _zone(ground, "spare", "eu-west")
         _zone(ground, "anchor", "moved")

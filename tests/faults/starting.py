@@ -100,8 +100,9 @@ def the_engine_keeps_silent(ground: Ground) -> Iterator[Asked]:
     ground.lines["sick"].editor = lambda: edit
     ground.lines["sick"].cut()
     try:
-        task = ground.submit_beside("sick")
-        wait_until(lambda: swallowed, what="for the agent to create the container")
+        with ground.marked("spare", "cordon"):
+            task = ground.submit_beside("sick", "spare")
+            wait_until(lambda: swallowed, what="for the agent to create the container")
         ground.unheard_for_a_minute(task["id"])
         yield Asked(task["id"])
     finally:
