@@ -13,7 +13,7 @@ from ormen.node import Node
 from ormen.scheduler.explanation import refuse
 from ormen.schema import resolve
 from ormen.store.manager import ManagerStore
-from ormen.task import ENDED, PLACED, State, Task, Wanted
+from ormen.task import ENDED, PLACED, State, Task
 from ormen.why.case import Case
 from ormen.why.document import explain, explain_node
 
@@ -54,7 +54,7 @@ def case_of(deck: Deck, task: Task) -> Case:
     )
     if case.node is not None and case.node.held:
         case = replace(case, brake=store.brake())
-    return _waiting(deck, case) if task.state is State.PENDING and task.wanted is Wanted.RUNNING else case
+    return _waiting(deck, case) if task.state is State.PENDING else case
 
 
 def _waiting(deck: Deck, case: Case) -> Case:

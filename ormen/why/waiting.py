@@ -12,10 +12,17 @@ from ormen.why.attempts import ran_s
 from ormen.why.case import Case, Fix, Story
 from ormen.why.phrases import told
 
-AMOUNTS = (Code.FIT_CPU, Code.FIT_MEMORY, Code.FIT_DISK)
+AMOUNTS = frozenset(code for code in Code if code.startswith("FIT_")) - {Code.FIT_PORT}
 """What freed room of other tasks gives back: such a task is looked at again at once."""
 
-QUEUED = (*AMOUNTS, Code.FIT_PORT, Code.CONSTRAINT)
+QUEUED = WAITS_FOR_ROOM - {
+    Code.NODE_CORDONED,
+    Code.NODE_DRAINING,
+    Code.NODE_SUSPECT,
+    Code.NODE_LOST,
+    Code.NO_NODES,
+    Code.VOLUME_ELSEWHERE,
+}
 """Codes of those that stand in line; who waits for a node's return stands in none."""
 
 
