@@ -89,13 +89,14 @@ def of_nodes(known: Sequence[Node]) -> Iterator[Metric]:
         nodes.add_metric([state.value], sum(node.state is state for node in known))
     yield nodes
     for name, what in AMOUNTS:
-        text = f"Cores, and bytes of memory and disk, {what}, by the nodes' state"
+        text = f"Cores, bytes of memory and disk, and GPUs {what}, by the nodes' state"
         family = GaugeMetricFamily(f"ormen_nodes_{name}", text, labels=["state", "resource"])
         for state in NodeState:
             total = sum((getattr(node, name) for node in known if node.state is state), Resources())
             family.add_metric([state.value, "cpu"], total.cpu_milli / 1000)
             family.add_metric([state.value, "memory"], total.memory_bytes)
             family.add_metric([state.value, "disk"], total.disk_bytes)
+            family.add_metric([state.value, "gpu"], total.gpus)
         yield family
 
 

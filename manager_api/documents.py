@@ -84,6 +84,7 @@ class TaskDocument(ma.Schema):
     ended_at = moment("when the latest attempt ended")
     restarts = whole("tries of the restart policy that are spent")
     ports = fields.List(fields.Nested(PortDocument), required=True)
+    gpus = fields.List(fields.String(), required=True, metadata={"description": "ids of the GPUs that it has"})
     placement = fields.Dict(required=True, allow_none=True, metadata={"description": "why this node"})
     labels = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
     spec = fields.Dict(required=True, metadata={"description": "what was asked for, as sent"})
@@ -130,6 +131,7 @@ class AmountsDocument(ma.Schema):
     cpu = fields.Float(required=True, metadata={"description": "cores"})
     memory_bytes = whole()
     disk_bytes = whole()
+    gpus = whole()
 
 
 class EngineDocument(ma.Schema):

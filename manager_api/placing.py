@@ -118,6 +118,8 @@ def fleet_of(
     holders = {task_id for ports in taken.values() for held in ports.values() for _, task_id in held}
     asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}
     clashing = holders if any(asked & ports.keys() for ports in taken.values()) else set()
+    if any(need.gpu_ids for need in needs):
+        clashing |= {task_id for node in nodes for task_id in node.lent.values()}
     known = store.read(clashing) if clashing else {}
     return Fleet(
         nodes=nodes,
@@ -156,6 +158,8 @@ def need_of(task: Task, spec: Spec, *, now_ms: int) -> Need:
         pinned=home,
         seat=task.seat,
         volume=volume if home else None,
+        gpu_ids=spec.gpus if isinstance(spec.gpus, tuple) else (),
+        gpus_before=task.gpus,
         priority=spec.priority,
     )
 
@@ -187,11 +191,12 @@ def _assignment(task: Task, placement: Placement, address: str) -> Assignment:
         node=placement.node,
         address=address,
         ports=placement.ports,
+        gpus=placement.gpus,
         placement=placement.to_json(),
         text=f"attempt {task.attempt + 1} on {placement.sentence()}",
     )
 
 
 def _lost_races(tasks: Sequence[Task], done: Sequence[Assigned]) -> list[Task]:
-    again = {assigned.task for assigned in done if assigned.code in ("NODE", "FIT", "PORT")}
+    again = {assigned.task for assigned in done if assigned.code in ("NODE", "FIT", "PORT", "GPU")}
     return [task for task in tasks if task.id in again]

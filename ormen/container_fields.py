@@ -94,10 +94,17 @@ def signal(value: object) -> str:
     return f"SIG{bare}"
 
 
+def _gpu(value: object) -> str:
+    word = read.text(value, most=255, empty=False)
+    if re.search(r"[\s=,]", word):
+        raise read.bad("MALFORMED", f'"{read.shown(word)}" is not the id of a GPU: it has no blank, comma or =', value)
+    return word
+
+
 def gpus(value: object) -> int | tuple[str, ...]:
     """Return a number of GPUs, or the ids of some."""
     if isinstance(value, list):
-        ids = read.each(lambda item: read.text(item, most=255, empty=False), most=64)(value)
+        ids = read.each(_gpu, most=64)(value)
         if not ids:
             raise read.bad("MALFORMED", "must not be empty", hint="leave it out for none")
         if len(set(ids)) < len(ids):

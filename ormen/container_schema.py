@@ -129,7 +129,7 @@ CONTAINER_FIELDS: dict[str, Any] = {
     "gpus": Leaf(
         words.gpus,
         {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1024}, TEXTS | {"minItems": 1, "maxItems": 64}],
-         "description": "Number of GPUs, or the ids of some.", "example": 1},
+         "description": "GPUs reserved: a number of them, or the ids or numbers of some.", "example": 1},
     ),
     "tmpfs": Leaf(
         read.mapping(read.target("a tmpfs"), words.tmpfs_options, most_bytes=65536),

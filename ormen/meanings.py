@@ -34,6 +34,10 @@ _PLACEMENT = {
         "No node that may take the task has as much disk free as it asks for.",
         "ask less with --disk, remove what holds a reservation, or add a node",
     ),
+    Code.FIT_GPU: Meaning(
+        "No node that may take the task has as many GPUs free as it asks for, or those that it names.",
+        "ask fewer with --gpus, stop what has them, or add a node",
+    ),
     Code.FIT_PORT: Meaning(
         "A host port that the task names is held by another task on every node that may take it.",
         "let ormen choose the host port (-p 80), or stop the task that has it",

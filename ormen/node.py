@@ -23,17 +23,19 @@ class NodeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Amounts of what a node has or a task takes, whole numbers: milli-cores and bytes."""
+    """Amounts of what a node has or a task takes, whole numbers: milli-cores, bytes, and GPUs."""
 
     cpu_milli: int = 0
     memory_bytes: int = 0
     disk_bytes: int = 0
+    gpus: int = 0
 
     def __add__(self, other: Resources) -> Resources:
         return Resources(
             self.cpu_milli + other.cpu_milli,
             self.memory_bytes + other.memory_bytes,
             self.disk_bytes + other.disk_bytes,
+            self.gpus + other.gpus,
         )
 
     def __sub__(self, other: Resources) -> Resources:
@@ -41,6 +43,7 @@ class Resources:
             self.cpu_milli - other.cpu_milli,
             self.memory_bytes - other.memory_bytes,
             self.disk_bytes - other.disk_bytes,
+            self.gpus - other.gpus,
         )
 
     def fits_in(self, room: Resources) -> bool:
@@ -49,18 +52,25 @@ class Resources:
             self.cpu_milli <= room.cpu_milli
             and self.memory_bytes <= room.memory_bytes
             and self.disk_bytes <= room.disk_bytes
+            and self.gpus <= room.gpus
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return ``cpu`` in cores and the bytes under names that carry their unit."""
-        return {"cpu": self.cpu_milli / 1000, "memory_bytes": self.memory_bytes, "disk_bytes": self.disk_bytes}
+        return {
+            "cpu": self.cpu_milli / 1000,
+            "memory_bytes": self.memory_bytes,
+            "disk_bytes": self.disk_bytes,
+            "gpus": self.gpus,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node's facts, and what placement has taken from it.
 
-    `capacity` is what may be reserved (its share of the host), `used` what the host really uses now.
+    `capacity` is what may be reserved (its share of the host), `used` what the host really uses now. `gpus` are the ids
+    of those that it has, `lent` says which task has which of them.
     `engine` is the Docker engine's own id: nodes that share an engine share its host ports. `synced` is false
     until the agent's first full look at Docker has been reported; such a node gets nothing.
     `declared_lost` says that its tasks have been taken from it; `shown` is the
@@ -85,6 +95,8 @@ class Node:
     capacity: Resources = Resources()
     reserved: Resources = Resources()
     used: Resources = Resources()
+    gpus: tuple[str, ...] = ()
+    lent: Mapping[str, str] = field(default_factory=dict)
     tasks: int = 0
     synced: bool = True
     declared_lost: bool = False

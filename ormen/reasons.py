@@ -13,6 +13,7 @@ class Code(StrEnum):
     FIT_CPU = "FIT_CPU"
     FIT_MEMORY = "FIT_MEMORY"
     FIT_DISK = "FIT_DISK"
+    FIT_GPU = "FIT_GPU"
     FIT_PORT = "FIT_PORT"
     CONSTRAINT = "CONSTRAINT"
     VOLUME_ELSEWHERE = "VOLUME_ELSEWHERE"
@@ -76,6 +77,7 @@ WAITS_FOR_ROOM = frozenset(
         Code.FIT_CPU,
         Code.FIT_MEMORY,
         Code.FIT_DISK,
+        Code.FIT_GPU,
         Code.FIT_PORT,
         Code.CONSTRAINT,
         Code.VOLUME_ELSEWHERE,

@@ -87,6 +87,7 @@ def _spec(found: Mapping[str, Any]) -> Spec:
         found.get("cpu", _DEFAULT.resources.cpu_milli),
         _DEFAULT.resources.memory_bytes if memory is None else memory,
         found.get("disk", 0),
+        gpus if isinstance(gpus := found.get("gpus") or 0, int) else len(gpus),
     )
     return Spec(
         resources=resources,

@@ -209,5 +209,7 @@ _DEFAULT = asdict(Spec(image=""))
 
 def _content(spec: Spec) -> str:
     found = asdict(replace(spec, id=None, name=None, count=None))
+    # They are a field of their own, and were content before they were reserved.
+    del found["resources"]["gpus"]
     kept = {key: value for key, value in found.items() if key in FIRST or value != _DEFAULT[key]}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"))

@@ -67,6 +67,9 @@ class Settings:
     """The agent's part of its host, for several on one engine: ``1/3``."""
     node_labels: str = ""
     """The node's labels as a comma list: ``disk=ssd,zone=eu``."""
+    gpus: str = "auto"
+    """The GPUs of its host that tasks may have: ``auto`` is what ``nvidia-smi`` lists if the host is the agent's own,
+    ``all`` the same in any case; ``none``, a number, or ids as a comma list."""
     docker_host: str | None = None
     """The engine's socket; None: as the Docker command line finds it."""
     state_dir: str = ""

@@ -156,7 +156,7 @@ class Task:
     somebody. `probes` are the last checks of an attempt that does not pass them, newest first. `resize` numbers the
     change of limits that its node has still to make, 0 when there is none; `refused` is why it could not be made.
     `spec_id` is under which id the store keeps its spec, `pin` the image that the tag meant when a task of the
-    submission first found it. `revision` grows with every write.
+    submission first found it, `gpus` are those of the latest attempt. `revision` grows with every write.
     """
 
     id: str
@@ -196,6 +196,7 @@ class Task:
     revision: int = 0
     spec_id: str = ""
     pin: Pin | None = None
+    gpus: tuple[str, ...] = ()
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -254,6 +255,7 @@ class Task:
                 }
                 for port in (self.ports if placed else ())
             ],
+            "gpus": list(self.gpus) if placed else [],
             "placement": self.placement,
             "labels": dict(self.spec.get("labels") or {}),
             "spec": dict(self.spec),

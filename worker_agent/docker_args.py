@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ormen.spec import Spec, VolumeSpec
@@ -39,6 +40,8 @@ def plan(task: Task, spec: Spec, *, cluster: str, bind: str, image: str | None =
     label exactly if everything that is fixed when a container is created is the same; the attempt is not part of it,
     nor is `image`, which is another name for what the spec's meant.
     """
+    # Docker gives every container that asks for one GPU the first: the record says which are this task's.
+    spec = replace(spec, gpus=task.gpus or spec.gpus)
     published = () if spec.on_host_network else task.ports
     ports = tuple(Port(port.container, port.host, port.protocol, port.bind or bind) for port in published)
     body = _body(spec, ports)

@@ -19,6 +19,7 @@ from ormen.node import Resources
 from ormen.node_labels import key_trouble, value_trouble
 from ormen.settings import Settings
 from ormen.store.agent import NodeCard
+from worker_agent.gpus import read_gpus
 from worker_agent.runtime import Engine
 
 WILD = ("", "0.0.0.0", "::")
@@ -39,6 +40,8 @@ def card(settings: Settings, engine: Engine, *, instance: str) -> NodeCard:
     naming the setting that cannot be read.
     """
     address = settings.address or facing(settings.redis_url)
+    gpus = read_gpus(settings.gpus, whole=read_share(settings.share) == 1)
+    model = {"gpu": gpus.model} if gpus.model else {}
     return NodeCard(
         name=node_name(settings),
         instance=instance,
@@ -49,9 +52,14 @@ def card(settings: Settings, engine: Engine, *, instance: str) -> NodeCard:
         os=engine.os,
         arch=engine.arch,
         agent_version=__version__,
-        labels=read_labels(settings.node_labels),
+        labels={**model, **read_labels(settings.node_labels)},
         capacity=capacity(engine, settings.share),
-        facts={"bind": settings.bind, "share": settings.share, "pid": os.getpid()},
+        facts={
+            "bind": settings.bind,
+            "share": settings.share,
+            "pid": os.getpid(),
+            **({"gpus": list(gpus.ids)} if gpus.ids else {}),
+        },
     )
 
 

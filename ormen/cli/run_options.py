@@ -76,6 +76,7 @@ resources = _stack(
     one("--cpu-limit", metavar="N", help="Most cores it may use  [none]"),
     one("--memory-limit", metavar="SIZE", help="Most memory it may use"),
     one("--disk", metavar="SIZE", help="Disk to reserve  [0]"),
+    one("--gpus", metavar="N", help="GPUs to reserve, or device=ID,ID for particular ones"),
     one("--shm-size", metavar="SIZE", help="Size of /dev/shm  [64m]"),
     many("--ulimit", "ulimits", metavar="NAME=SOFT[:HARD]", help="Limit of each process: nofile=65536; -1 is none"),
 )

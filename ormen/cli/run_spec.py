@@ -231,6 +231,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "extra_hosts": ("--add-host", read.hosts),
     "dns": ("--dns", list),
     "tmpfs": ("--tmpfs", lambda values: dict(map(read.tmpfs, values))),
+    "gpus": ("--gpus", read.gpus),
     "shm_size": ("--shm-size", read.size),
     "ulimits": ("--ulimit", read.every(read.ulimit)),
     "cap_add": ("--cap-add", list),

@@ -231,6 +231,16 @@ def _members(text: str) -> dict[str, str]:
     return given
 
 
+def gpus(text: str) -> int | list[str] | str:
+    """Read Docker's ``--gpus``: a number of them, or ``device=ID,ID``; other words are the spec's to refuse."""
+    word = text.strip('"')
+    if word.isascii() and word.isdigit():
+        return int(word)
+    if word.startswith("device="):
+        return word.removeprefix("device=").split(",")
+    return word
+
+
 def tmpfs(text: str) -> tuple[str, str]:
     """Read ``DST[:OPTIONS]``."""
     target, _, options = text.partition(":")

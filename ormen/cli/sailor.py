@@ -37,6 +37,7 @@ class Flags:
     labels: tuple[str, ...]
     share: str | None
     insecure: bool
+    gpus: str | None = None
 
 
 @click.command(
@@ -57,6 +58,9 @@ class Flags:
 @option("--address", metavar="ADDR", help="Where the ports of its tasks are reached  [the address that faces Redis]")
 @option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Label of the node; may be repeated")
 @option("--share", metavar="PART", help="Its part of the host, for several on one engine: 1/3  [1/1]")
+@option(
+    "--gpus", metavar="GPUS", help="GPUs that tasks may have: a number, ids, all or none  [what NVIDIA's driver lists]"
+)
 @option("--insecure", is_flag=True, help="Insist on a Redis beyond this machine without a password")
 @common
 @click.pass_context
@@ -117,6 +121,7 @@ def sailor_settings(flags: Flags, base: Settings) -> Settings:
         address=flags.address or base.address,
         node_labels=_joined([base.node_labels, *flags.labels]),
         share=share,
+        gpus=flags.gpus or base.gpus,
         insecure=flags.insecure or base.insecure,
     )
 

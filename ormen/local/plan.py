@@ -88,11 +88,15 @@ def sailor_programs(layout: Layout) -> list[Program]:
     """Return the agents; they share one engine, so each owns its part of it."""
     agents = str(layout.folder.path / "agents")
     common = replace(layout.settings, bind="127.0.0.1", address="127.0.0.1", state_dir=agents)
+    # GPUs cannot be shared out in thirds: the first agent has them all.
+    first = "all" if common.gpus == "auto" else common.gpus
+    gpus = [first, *["none"] * (len(layout.sailors) - 1)]
     return [
         agent_program(
-            replace(common, node=sailor.name, share=sailor.share, status_port=sailor.status_port), layout.folder
+            replace(common, node=sailor.name, share=sailor.share, status_port=sailor.status_port, gpus=its),
+            layout.folder,
         )
-        for sailor in layout.sailors
+        for sailor, its in zip(layout.sailors, gpus, strict=True)
     ]
 
 

@@ -10,6 +10,7 @@ from ormen.node import Node
 from ormen.reasons import Reason
 from ormen.scheduler import sentences
 from ormen.scheduler.filters import AMOUNTS, OPEN, WHERE, Filter, HostPorts
+from ormen.scheduler.gpus import NamedGpus, could_have
 from ormen.scheduler.ports import PortBook
 from ormen.scheduler.values import Blocker, Change, Fleet, Need
 
@@ -38,7 +39,7 @@ class Blockers(Mapping[str, tuple[Blocker, ...]]):
 
 def filters(fleet: Fleet) -> tuple[Filter, ...]:
     """Return every filter, in the order in which tables name blockers."""
-    return (OPEN, *WHERE, *AMOUNTS, HostPorts(PortBook(fleet), dict(fleet.names)))
+    return (OPEN, *WHERE, *AMOUNTS, NamedGpus(fleet.names), HostPorts(PortBook(fleet), dict(fleet.names)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def could_ever(need: Need, fleet: Fleet) -> CouldFit:
 
     def holds(node: Node) -> bool:
         large = need.resources.fits_in(node.capacity)
-        return large and all(rule.admits(need, node) for rule in WHERE) and empty.admits(need, node)
+        where = all(rule.admits(need, node) for rule in WHERE) and could_have(need, node)
+        return large and where and empty.admits(need, node)
 
     return "later" if any(holds(node) for node in fleet.nodes) else "never"

@@ -147,26 +147,45 @@ class Amount:
 
     def up(self, amount: int) -> str:
         """Return an amount that is asked."""
-        return format_cores(amount) if self.code is Code.FIT_CPU else size_up(amount)
+        return self._count(amount) or size_up(amount)
 
     def down(self, amount: int) -> str:
         """Return an amount that is free."""
-        return format_cores(max(amount, 0)) if self.code is Code.FIT_CPU else size_down(amount)
+        return self._count(max(amount, 0)) or size_down(amount)
 
     def phrase(self, amount: int) -> str:
         """Return what is asked with its noun: ``4 GiB of memory``, ``2 cpu``."""
-        return f"{self.up(amount)} {self.noun}" if self.code is Code.FIT_CPU else f"{self.up(amount)} of {self.noun}"
+        of = "" if self._count(amount) else "of "
+        return f"{self.up(amount)} {of}{self.noun if amount != 1 else self.noun.replace('GPUs', 'GPU')}"
+
+    def more(self, amount: int) -> str:
+        """Return an amount as a remedy names it: ``1.5 cpu``, ``2 GPUs``, ``4 GiB``."""
+        return self.phrase(amount) if self._count(amount) else self.down(amount)
+
+    @property
+    def is_counted(self) -> bool:
+        """Return whether it is a number of things, and no size."""
+        return self.code in (Code.FIT_CPU, Code.FIT_GPU)
+
+    def _count(self, amount: int) -> str:
+        """Return a number that stands for itself, empty for what has a unit."""
+        if self.code is Code.FIT_GPU:
+            return str(amount)
+        return format_cores(amount) if self.code is Code.FIT_CPU else ""
 
     def _document(self, free: int) -> dict[str, object]:
         if self.code is Code.FIT_CPU:
             return {"field": self.field, "at_most": free / 1000}
+        if self.code is Code.FIT_GPU:
+            return {"field": self.field, "at_most": free}
         return {"field": self.field, "at_most_bytes": free}
 
 
 MEMORY = Amount(Code.FIT_MEMORY, "memory", "memory", lambda amounts: amounts.memory_bytes)
 CPU = Amount(Code.FIT_CPU, "cpu", "cpu", lambda amounts: amounts.cpu_milli)
 DISK = Amount(Code.FIT_DISK, "disk", "disk", lambda amounts: amounts.disk_bytes)
-AMOUNTS = (MEMORY, CPU, DISK)
+GPUS = Amount(Code.FIT_GPU, "GPUs", "gpus", lambda amounts: amounts.gpus)
+AMOUNTS = (MEMORY, CPU, DISK, GPUS)
 """In the order in which sentences name them."""
 
 

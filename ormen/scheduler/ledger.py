@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from ormen.node import Resources
 from ormen.scheduler.filters import OPEN, WHERE
+from ormen.scheduler.gpus import Lent, chosen
 from ormen.scheduler.ports import PortBook
 from ormen.scheduler.strategies import Formula, Load, Scalar, named
 from ormen.scheduler.values import Fleet, Need, engine_of
@@ -51,6 +52,7 @@ class Ledger:
         self._lanes: dict[tuple[object, ...], Lane] = {}
         self._where: dict[tuple[object, ...], list[bool]] = {}
         self._changed: list[int] = []
+        self._lent_now: dict[int, Lent] = {}
         self._load = Load(
             cpu=[node.capacity.cpu_milli for node in nodes],
             memory=[node.capacity.memory_bytes for node in nodes],
@@ -75,7 +77,7 @@ class Ledger:
     def lane(self, need: Need) -> Lane:
         """Return the need's class with costs that are true now, for a task without a seat."""
         strategy = need.strategy or self.fleet.strategy
-        key = (need.resources, need.ports, need.constraints, need.pinned, strategy)
+        key = (need.resources, need.ports, need.constraints, need.pinned, need.gpu_ids, strategy)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = self._build(replace(need, key="", seat=None), named(strategy))
@@ -113,12 +115,28 @@ class Ledger:
             self._changed.append(i)
         return ports
 
+    def lend(self, need: Need, i: int) -> tuple[str, ...]:
+        """Give `need` the GPUs that it asks of node `i`, which it fits, and return them; it gives back what it had."""
+        if not need.resources.gpus:
+            return ()
+        node, lent = self.fleet.nodes[i], self._lent(i)
+        gpus = chosen(need, node, lent) or ()
+        rest = {gpu: task for gpu, task in lent.items() if task != need.key}
+        self._lent_now[i] = {**rest, **dict.fromkeys(gpus, need.key)}
+        self._changed.append(i)
+        return gpus
+
+    def _lent(self, i: int) -> Lent:
+        return self._lent_now.get(i, self.fleet.nodes[i].lent)
+
     def now(self) -> Fleet:
         """Return the fleet with everything that was taken."""
         nodes, load = list(self.fleet.nodes), self._load
         for i in set(self._changed):
-            reserved = Resources(load.reserved_cpu[i], load.reserved_memory[i], load.reserved_disk[i])
-            nodes[i] = replace(nodes[i], reserved=reserved, tasks=load.tasks[i])
+            lent = self._lent(i)
+            gpus = sum(gpu in lent for gpu in nodes[i].gpus)
+            reserved = Resources(load.reserved_cpu[i], load.reserved_memory[i], load.reserved_disk[i], gpus)
+            nodes[i] = replace(nodes[i], reserved=reserved, tasks=load.tasks[i], lent=lent)
         return replace(self.fleet, nodes=tuple(nodes), taken=self.book.taken())
 
     def _build(self, need: Need, formula: Formula) -> Lane:
@@ -127,6 +145,11 @@ class Ledger:
             from ormen.scheduler.vectors import costs
 
             fits = lane.open
+            if need.resources.gpus:
+                lendable = zip(fits, self.fleet.nodes, strict=True)
+                fits = [
+                    here and chosen(need, node, self._lent(i)) is not None for i, (here, node) in enumerate(lendable)
+                ]
             if need.ports:
                 fits = [here and self.book.admits(need, self.fleet.nodes[i]) for i, here in enumerate(fits)]
             lane.costs = costs(self._load, need.resources, formula=formula, base=self._base, fits=fits)
@@ -164,6 +187,7 @@ class Ledger:
             or memory + asked.memory_bytes > load.memory[i]
             or disk + asked.disk_bytes > load.disk[i]
             or (need.ports and not self.book.admits(need, node))
+            or (asked.gpus and chosen(need, node, self._lent(i)) is None)
         ):
             return inf
         busy = load.busy_cpu[i], load.busy_memory[i], load.busy_disk[i]

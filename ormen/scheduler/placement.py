@@ -55,6 +55,7 @@ def _place_one(need: Need, ledger: Ledger, turn: int) -> Placement | None:
         fitted=fitted,
         next=tuple((nodes[i].name, price) for i, price in following),
         ports=ledger.take(need, chosen),
+        gpus=ledger.lend(need, chosen),
     )
 
 
@@ -105,7 +106,15 @@ def _with_refusals(
     filled: list[Placement | Refusal] = []
     for need, answer in zip(needs, answers, strict=True):
         if answer is None:
-            kind = (need.resources, need.ports, need.constraints, need.pinned, need.volume, need.seat and need.key)
+            kind = (
+                need.resources,
+                need.ports,
+                need.constraints,
+                need.pinned,
+                need.volume,
+                need.gpu_ids,
+                need.seat and need.key,
+            )
             if kind not in known:
                 known[kind] = refuse(need, fleet)
             filled.append(known[kind].of(need))

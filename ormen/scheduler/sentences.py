@@ -10,8 +10,9 @@ from difflib import get_close_matches
 from ormen.node import Node, NodeState
 from ormen.reasons import Code
 from ormen.scheduler.constraints import FACTS, Constraint, parse, values_of
-from ormen.scheduler.filters import AMOUNTS, OPEN, VOLUME, WHERE, Amount, Filter, HostPorts, room, volume_phrase
-from ormen.scheduler.values import Blocker, Fleet, Need
+from ormen.scheduler.filters import AMOUNTS, GPUS, OPEN, VOLUME, WHERE, Amount, Filter, HostPorts, room, volume_phrase
+from ormen.scheduler.gpus import OTHERS, absent_sentence, taken_sentence
+from ormen.scheduler.values import Fleet, Need
 from ormen.scheduler.words import counted, listed
 from ormen.units import format_age, format_size
 
@@ -32,11 +33,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The fleet as one need sees it: `allowed` by constraints and volume, of these `open`, of these `fitting`."""
+    """The fleet as one need sees it: `allowed` by constraints and volume, of these `open`, of these `fitting`.
+
+    `taking` are the filters of what tasks take from nodes, `ports` is the last of them.
+    """
 
     need: Need
     fleet: Fleet
     ports: HostPorts
+    taking: tuple[Filter, ...]
     allowed: tuple[Node, ...]
     open: tuple[Node, ...]
     fitting: tuple[Node, ...]
@@ -48,8 +53,9 @@ class Views:
         assert isinstance(ports, HostPorts)
         allowed = tuple(node for node in fleet.nodes if all(rule.admits(need, node) for rule in WHERE))
         takes = tuple(node for node in allowed if OPEN.admits(need, node))
-        fitting = tuple(node for node in takes if all(rule.admits(need, node) for rule in (*AMOUNTS, ports)))
-        return cls(need, fleet, ports, allowed, takes, fitting)
+        taking = tuple(rule for rule in rules if rule is not OPEN and rule not in WHERE)
+        fitting = tuple(node for node in takes if all(rule.admits(need, node) for rule in taking))
+        return cls(need, fleet, ports, taking, allowed, takes, fitting)
 
 
 def find(views: Views) -> Finding:
@@ -73,14 +79,14 @@ def fixes(views: Views, finding: Finding) -> tuple[tuple[str, str | None], ...]:
     # A cordoned node only waits for somebody; one that drains is being emptied for a purpose.
     for node in sorted(views.allowed, key=lambda node: node.state is NodeState.DRAINING):
         held = node.state in (NodeState.DRAINING, NodeState.CORDONED)
-        if held and all(rule.admits(views.need, node) for rule in (*AMOUNTS, views.ports)):
+        if held and all(rule.admits(views.need, node) for rule in views.taking):
             found.append((f"activate {node.name}", f"ormen mast activate {node.name}"))
             break
     for amount in AMOUNTS:
         if amount.code is finding.code and views.open:
             most = max(amount.of(room(views.need, node)) for node in views.open)
             if most > 0:
-                found.append((f"ask {amount.down(most)}{' cpu' if amount.code is Code.FIT_CPU else ''}", None))
+                found.append((f"ask {amount.more(most)}", None))
     if finding.code is Code.FIT_PORT:
         container = (views.need.fixed_ports() or views.need.ports)[0].container
         found.append((f"publish any free port instead: -p {container}", None))
@@ -90,7 +96,8 @@ def fixes(views: Views, finding: Finding) -> tuple[tuple[str, str | None], ...]:
 def _too_large(views: Views) -> Finding | None:
     """Say that even empty, no allowed node would do."""
     if any(views.need.resources.fits_in(node.capacity) for node in views.allowed):
-        return None
+        sentence = absent_sentence(views.need, views.allowed)
+        return Finding(Code.FIT_GPU, sentence, fixes=((OTHERS, None),)) if sentence else None
     for amount in AMOUNTS:
         asked = amount.of(views.need.resources)
         largest = max(views.allowed, key=lambda node, amount=amount: amount.of(node.capacity))  # type: ignore[misc]
@@ -100,7 +107,10 @@ def _too_large(views: Views) -> Finding | None:
             phrase = amount.phrase(asked)
             sentence = f"Needs {phrase}; the largest node, {largest.name}, has {size}."
             clause = f": it asks {phrase} and the largest node, {largest.name}, has {size}."
-            remedy = f"ask {amount.down(has)}{' cpu' if amount.code is Code.FIT_CPU else ''} or less, or add a node"
+            if not has:
+                some, fix = f"{phrase}, and no node has any.", ("add a node that has some", None)
+                return Finding(amount.code, f"Needs {some}", f": it needs {some}", fixes=(fix,))
+            remedy = f"ask {amount.more(has)} or less, or add a node"
             return Finding(amount.code, sentence, clause, fixes=((remedy, None),))
     return _none_has_all(views)
 
@@ -115,7 +125,7 @@ def _none_has_all(views: Views) -> Finding:
 
 def _capacity(amount: Amount, has: int, *, beside: str) -> str:
     """Return what a node has as people know it, rounded to the nearest, unless that reads like what is asked."""
-    nearest = amount.down(has) if amount.code is Code.FIT_CPU else format_size(has)
+    nearest = amount.down(has) if amount.is_counted else format_size(has)
     return amount.down(has) if nearest == beside else nearest
 
 
@@ -180,6 +190,9 @@ def _short(views: Views) -> Finding | None:
         phrase, most = amount.phrase(amount.of(need.resources)), amount.down(amount.of(room(need, best)))
         clause = f": it asks {phrase}, and of the nodes that take tasks {best.name} has the most free, {most}."
         return Finding(amount.code, f"Needs {phrase}; the most free is {most}, on {best.name}.", clause)
+    if not any(views.taking[-2].admits(need, node) for node in nodes):
+        anyone = (f"take any that are free: --gpus {len(need.gpu_ids)}", None)
+        return Finding(Code.FIT_GPU, taken_sentence(need, nodes), fixes=(anyone,))
     if any(views.ports.admits(need, node) for node in nodes):
         return None
     return _ports(views)
@@ -215,7 +228,7 @@ def _mixed(views: Views) -> Finding:
             blocked.setdefault(name, []).append(node.name)
             codes[code] += 1
     parts = [
-        f"{name} is {'taken' if name.startswith('port ') else 'short'} on {listed(nodes)}"
+        f"{name} {'are' if name == GPUS.noun else 'is'} {'taken' if ' ' in name else 'short'} on {listed(nodes)}"
         for name, nodes in blocked.items()
     ]
     return Finding(codes.most_common(1)[0][0], f"No node has all it needs: {listed(parts, most=9)}.")
@@ -223,7 +236,7 @@ def _mixed(views: Views) -> Finding:
 
 def _lacks(views: Views, node: Node) -> list[tuple[str, Code]]:
     lacks = [(amount.noun, amount.code) for amount in AMOUNTS if not amount.admits(views.need, node)]
-    taken: tuple[Blocker, ...] = views.ports.explain(views.need, node)
+    taken = [blocker for rule in views.taking[-2:] for blocker in rule.explain(views.need, node)]
     return lacks + [(blocker.sentence.partition(": ")[0], blocker.code) for blocker in taken]
 
 

@@ -29,6 +29,8 @@ class Need:
     amounts count as free; its own host ports never block it. `prefer` is taken when it fits and is not in
     `avoid`; a node of `avoid` only when no other fits. `pinned` is the only node that will do, since the named
     `volume` is there. Of a list, those of a higher `priority` have their turn first; that is the caller's to see to.
+    `gpu_ids` names the GPUs that it wants, where any will not do; `gpus_before` are those that it had, which it gets
+    again where they are free.
     """
 
     key: str
@@ -42,6 +44,8 @@ class Need:
     seat: str | None = None
     volume: str | None = None
     priority: int = USUAL_PRIORITY
+    gpu_ids: tuple[str, ...] = ()
+    gpus_before: tuple[str, ...] = ()
 
     def fixed_ports(self) -> tuple[PortSpec, ...]:
         """Return the ports whose host port the spec names."""
@@ -91,6 +95,7 @@ class Placement:
     fitted: int
     next: tuple[tuple[str, float], ...] = ()
     ports: tuple[Port, ...] = ()
+    gpus: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``placement`` of a task, costs with three significant digits."""

@@ -24,7 +24,20 @@ Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
 STRANGE_MS = 30_000
 """For how long an agent of another cluster is shown after its last call."""
 
-DETAILS = ("beat", "facts", "skew", "shown", "joined", "trouble", "trouble_since", "awaited", "by", "why", "marked")
+DETAILS = (
+    "beat",
+    "facts",
+    "skew",
+    "shown",
+    "joined",
+    "trouble",
+    "trouble_since",
+    "awaited",
+    "gpus",
+    "by",
+    "why",
+    "marked",
+)
 """What is read of a node's own hash."""
 
 NATURAL = re.compile(r"(\d+)")
@@ -142,10 +155,19 @@ class FleetReader(RedisStore):
         return found
 
     def _plainly_ready(self, names: Sequence[str], read: _Read) -> set[str]:
-        """Return what is ready without a look at a node's own hash: active, whole, untroubled, heard lately."""
+        """Return what is ready without a look at a node's own hash: active, whole, untroubled, heard lately.
+
+        Who has which GPU of a node stands there, so one that has GPUs is looked at.
+        """
         heard = read.now_ms - interval_ms(len(read.views)) * self.settings.suspect_intervals
         views, beats = read.views, read.beats
-        return {name for name in names if views[name].startswith("active 1 - 0 ") and beats.get(name, 0) >= heard}
+        return {
+            name
+            for name in names
+            if views[name].startswith("active 1 - 0 ")
+            and beats.get(name, 0) >= heard
+            and '"gpus"' not in read.facts[name]
+        }
 
     def _ready(self, name: str, read: _Read) -> Node:
         """Return a node that is plainly ready, made once for as long as its view and its facts stay the same."""
@@ -159,7 +181,7 @@ class FleetReader(RedisStore):
 
     def _node(self, name: str, read: _Read, detail: Sequence[Any], *, bar_ms: int | None) -> Node:
         """Return a node with all of its own hash; `bar_ms` is the brake's, None while it does not hold."""
-        beat, measured, skew, shown, joined, trouble, troubled, awaited, *mark = detail
+        beat, measured, skew, shown, joined, trouble, troubled, awaited, lent, *mark = detail
         pace, now, view = interval_ms(len(read.views)), read.now_ms, read.views[name]
         heartbeat = int(read.beats.get(name, 0))
         silent = now - max(heartbeat, read.since_ms)
@@ -178,6 +200,7 @@ class FleetReader(RedisStore):
             "beat": self._decoded.of(name, "beat", beat),
             "skew_ms": int(skew or 0),
             "shown": shown,
+            "lent": lent,
             "measured": self._decoded.of(name, "measured", measured),
             "joined_ms": int(joined or 0),
             **_since(state, code, heartbeat, (suspect_ms, lost_ms, int(troubled or 0)), mark),

@@ -55,13 +55,15 @@ class Assignment:
     ports: tuple[Port, ...]
     placement: Mapping[str, Any]
     text: str
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What became of an assignment: `code` is OK, STATE, NODE, FIT or PORT; `ring` says that the node wants a ring.
+    """What became of an assignment: `code` is OK, STATE, NODE, FIT, PORT or GPU.
 
-    `former` are nodes that want one too: they may still have a container of an earlier attempt.
+    `ring` says that the node wants a ring. `former` are nodes that want one too: they may still have a container of an
+    earlier attempt.
     """
 
     task: str
@@ -170,6 +172,7 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
                         "ports": pack_ports(a.ports),
                         "placement": json.dumps(a.placement, separators=(",", ":")),
                         "text": a.text,
+                        **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
                     }
                     for a in assignments[start : start + BATCH]
                 ]

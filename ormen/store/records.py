@@ -71,6 +71,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None, pin: str 
         revision=int(record.get("rev", 0)),
         spec_id=record.get("spec", ""),
         pin=Pin.unpack(pin),
+        gpus=tuple(json.loads(record.get("gpus", "[]"))),
     )
 
 
@@ -85,6 +86,8 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
     _mode, synced, _trouble, lost, *numbers, load, engine, _rev = view.split()
     cpu, memory, disk, rcpu, rmemory, rdisk, tasks = map(int, numbers)
     beat = live.get("beat") or {}
+    gpus = tuple(facts.get("facts", {}).get("gpus") or ())
+    lent = dict(word.rsplit("=", 1) for word in (live.get("lent") or "").split())
     labels = {key: value for key, value in {**facts["labels"], **(facts.get("set") or {})}.items() if value != ""}
     return Node(
         name=name,
@@ -98,8 +101,10 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
         arch=facts["arch"],
         agent_version=facts["agent_version"],
         labels=labels,
-        capacity=Resources(cpu, memory, disk),
-        reserved=Resources(rcpu, rmemory, rdisk),
+        capacity=Resources(cpu, memory, disk, len(gpus)),
+        reserved=Resources(rcpu, rmemory, rdisk, sum(gpu in lent for gpu in gpus)),
+        gpus=gpus,
+        lent=lent,
         used=Resources(*beat.get("used", (int(load), 0, 0))),
         tasks=tasks,
         synced=synced == "1",

@@ -56,6 +56,7 @@ VERBS = (
 """Every verb; a test compares the list with the files."""
 
 SHARED = {
+    "assign": ("common", "taking"),
     "lose": ("common", "ending", "brake"),
     **dict.fromkeys(("confirm", "expire", "forget", "prune", "remove", "report", "stop"), ("common", "ending")),
 }

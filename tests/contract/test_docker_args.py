@@ -18,7 +18,12 @@ MIB = 1024**2
 
 
 def planned(
-    *, ports: tuple[Port, ...] = (), attempt: int = 2, pinned: str | None = None, **fields: Any
+    *,
+    ports: tuple[Port, ...] = (),
+    attempt: int = 2,
+    pinned: str | None = None,
+    lent: tuple[str, ...] = (),
+    **fields: Any,
 ) -> ContainerPlan:
     task = Task(
         id="7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4",
@@ -31,6 +36,7 @@ def planned(
         attempt=attempt,
         node="node-1",
         ports=ports,
+        gpus=lent,
     )
     return plan(task, Spec(image="nginx:1.28", **fields), cluster="c1", bind="127.0.0.1", image=pinned)
 
@@ -257,6 +263,13 @@ def test_every_option_of_the_container_changes_the_hash(field: str) -> None:
 def test_gpus_are_a_number_or_ids(gpus: Any, request_: dict[str, Any]) -> None:
     """Docker is asked for devices that can be GPUs: so many, or those of these ids."""
     assert host(planned(gpus=gpus))["DeviceRequests"] == [{"Capabilities": [["gpu"]], **request_}]
+
+
+def test_the_gpus_of_the_record_are_asked_for_by_their_ids() -> None:
+    """A number in the spec is turned into particular ones when the task is placed; a record without has the spec's."""
+    request_ = host(planned(gpus=2, lent=("GPU-a", "GPU-c")))["DeviceRequests"]
+    assert request_ == [{"Capabilities": [["gpu"]], "DeviceIDs": ["GPU-a", "GPU-c"]}]
+    assert "DeviceRequests" not in host(planned())
 
 
 def test_on_the_hosts_network_nothing_is_published() -> None:

@@ -133,12 +133,13 @@ class World:
         cpus: int = 4,
         engine: str | None = None,
         keep_containers: int = 100,
+        gpus: str = "none",
         **labels: str,
     ) -> Sailor:
-        """Let a node join: `cpus` cores, 8 GiB, and every image already there."""
+        """Let a node join: `cpus` cores, 8 GiB, `gpus`, and every image already there."""
         about = Engine(engine or f"engine-of-{name}", "27.0", "linux", "amd64", cpus, 8 * GIB, "/")
         given = ",".join(f"{key}={value}" for key, value in labels.items())
-        settings = replace(self.settings, node_labels=given, keep_containers=keep_containers)
+        settings = replace(self.settings, node_labels=given, keep_containers=keep_containers, gpus=gpus)
         joined = Sailor(settings, name, FakeRuntime(Behaviour(engine=about)))
         self.sailors.append(joined)
         return joined

@@ -202,6 +202,14 @@ def test_amounts_of_one_row_have_one_unit() -> None:
     assert "512 MiB" in text
 
 
+def test_gpus_have_a_row_where_there_are_any() -> None:
+    """How many the node has, and how many tasks have; what programs make of them is not seen."""
+    with_two = {"cpu": 1, "memory_bytes": GIB, "disk_bytes": 0, "gpus": 2}
+    text = nodes.detail(node("g", capacity=with_two, reserved={**with_two, "gpus": 1}), [], eyes(80))
+    assert ["gpus", "2", "1", "1", "-"] in [line.split() for line in text.split("\n")]
+    assert "gpus" not in nodes.detail(node("plain"), [], eyes(80))
+
+
 def test_events_are_drawn() -> None:
     """Time, what, event, sentence; a pending task's reason has its code."""
     lost = {"code": "NODE_LOST", "sentence": "node-2 is lost."}

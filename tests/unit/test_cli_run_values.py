@@ -33,6 +33,8 @@ PROFILE = {"defaultAction": "SCMP_ACT_ALLOW"}
         ({"cap_add": ("NET_ADMIN",)}, "cap_add", ["NET_ADMIN"]),
         ({"cap_drop": ("ALL",)}, "cap_drop", ["ALL"]),
         ({"shm_size": "256m"}, "shm_size", "256m"),
+        ({"gpus": "2"}, "gpus", 2),
+        ({"gpus": '"device=GPU-aa,1"'}, "gpus", ["GPU-aa", "1"]),
         ({"tmpfs": ("/run", "/tmp:size=64m,mode=1777")}, "tmpfs", {"/run": "", "/tmp": "size=64m,mode=1777"}),
         ({"ulimits": ("nofile=1024:2048",)}, "ulimits", [{"name": "nofile", "soft": 1024, "hard": 2048}]),
         ({"ulimits": ("core=-1",)}, "ulimits", [{"name": "core", "soft": -1}]),

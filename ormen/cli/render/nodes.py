@@ -107,6 +107,9 @@ def _amounts(node: Record, look: Look) -> list[str]:
         title.rjust(wide) for title, wide in zip(("TOTAL", "RESERVED", "FREE", "USED NOW"), _WIDTHS, strict=True)
     )
     lines = [paint(" " * 11 + titles, "dim", look)]
+    if total := node["capacity"].get("gpus"):
+        row = [str(total), str(node["reserved"]["gpus"]), str(total - node["reserved"]["gpus"]), "-"]
+        lines.append(f"{'gpus':<11}" + "".join(cell.rjust(wide) for cell, wide in zip(row, _WIDTHS, strict=True)))
     for key, title in (("cpu", "cpu"), ("memory_bytes", "memory"), ("disk_bytes", "disk")):
         unit = "GiB" if node["capacity"][key] >= 1024**3 else None
         row = [_rounded(part[key]) if key == "cpu" else format_size(part[key], unit=unit) for part in parts]

@@ -1,29 +1,9 @@
 -- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
--- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind], placement = JSON, address, text};
+-- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind], gpus = JSON of ids or absent, placement = JSON, address, text};
 --       suspect = age in ms from which a node's heartbeat is too old.
 -- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail, former nodes that want one, as they may
---       still have a container of the task]; code OK, STATE, NODE, FIT or PORT.
+--       still have a container of the task]; code OK, STATE, NODE, FIT, PORT or GPU.
 -- Race closed: any number of schedulers that placed on the same view; only what still fits is written.
-local function clash(engine, ports, id)
-  local key = P .. 'engine:' .. engine .. ':ports'
-  for _, p in ipairs(ports) do
-    local field = p[2] .. '/' .. p[3]
-    for bind, owner in string.gmatch(redis.call('HGET', key, field) or '', '(%S+)=(%S+)') do
-      if owner ~= id and (wild(bind) or wild(p[4]) or bind == p[4]) then return field end
-    end
-  end
-end
-
-local function hold(engine, ports, t)
-  local key = P .. 'engine:' .. engine .. ':ports'
-  for _, p in ipairs(ports) do
-    local field = p[2] .. '/' .. p[3]
-    local held = redis.call('HGET', key, field)
-    redis.call('HSET', key, field, (held and held .. ' ' or '') .. p[4] .. '=' .. t.id)
-  end
-  if #ports > 0 then set(t, { engine = engine }) end
-end
-
 local function assign(a)
   local t, v = load(a.id), view(a.node)
   if t.state ~= 'pending' or t.wanted ~= 'running' then return { 'STATE', 0, t.state or 'gone' } end
@@ -36,13 +16,17 @@ local function assign(a)
   local ports = cjson.decode(a.ports)
   local taken = clash(v.engine, ports, a.id)
   if taken then return { 'PORT', 0, taken } end
+  local gpus = cjson.decode(a.gpus or '[]')
+  local other = withheld(a.node, a.id, gpus)
+  if other then return { 'GPU', 0, other } end
   release(t)
+  if #gpus > 0 then lend(a.node, a.id, gpus) end
   v = view(a.node)
   reserve(v, t.need, 1)
   put_view(a.node, v)
   hold(v.engine, ports, t)
   set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, placement = a.placement, address = a.address,
-    assigned = int(NOW), detail = 'sent to ' .. a.node })
+    gpus = a.gpus or '[]', assigned = int(NOW), detail = 'sent to ' .. a.node })
   unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code')
   move(t, 'scheduled', 'task.placed', nil, a.text)
   redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)

@@ -94,9 +94,20 @@ local function reserve(v, need, sign)
   v.rcpu, v.rmemory, v.rdisk, v.tasks = v.rcpu + sign * cpu, v.rmemory + sign * memory, v.rdisk + sign * disk, v.tasks + sign
 end
 
--- Give back what this record holds: its seat's amounts and its host ports. Called by whatever ends an attempt.
+-- Who has which GPU of a node stands there as `id=task id=task`: take what a task has from it, and give it these.
+local function lend(node, id, gpus)
+  local words = {}
+  for gpu, owner in string.gmatch(redis.call('HGET', P .. 'node:' .. node, 'gpus') or '', '(%S+)=(%S+)') do
+    if owner ~= id then words[#words + 1] = gpu .. '=' .. owner end
+  end
+  for _, gpu in ipairs(gpus) do words[#words + 1] = gpu .. '=' .. id end
+  if #words > 0 then redis.call('HSET', P .. 'node:' .. node, 'gpus', table.concat(words, ' ')) else redis.call('HDEL', P .. 'node:' .. node, 'gpus') end
+end
+
+-- Give back what this record holds: its seat's amounts, GPUs and host ports. Called by whatever ends an attempt.
 local function release(t)
   if not t.seat then return end
+  if t.gpus then lend(t.seat, t.id, {}) end
   local v = view(t.seat)
   if v then
     reserve(v, t.need, -1)
