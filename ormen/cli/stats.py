@@ -33,7 +33,8 @@ EVERY_S = 2.0
 def stats(ctx: click.Context, words: tuple[str, ...], node: str | None, once: bool) -> None:
     """Show what tasks really use: cores, memory, network, disk, processes.
 
-    On a terminal it is drawn anew every two seconds. The nodes look only when they are asked.
+    On a terminal it is drawn anew every two seconds. The nodes look only when
+    they are asked.
     """
     if words and node:
         raise Failure("tasks and --node cannot be asked for together", hint="leave out one of them.", exit_code=2)

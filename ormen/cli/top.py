@@ -22,7 +22,10 @@ MOST_ROWS = 40
 @common
 @click.pass_context
 def top(ctx: click.Context, sort: str, once: bool) -> None:
-    """Show nodes and tasks with their real use beside what is reserved; the busiest tasks first."""
+    """Show nodes and tasks with their real use beside what is reserved.
+
+    The busiest tasks come first.
+    """
     session = session_of(ctx)
     client = session.client()
     keys = {
