@@ -174,6 +174,9 @@ def security_opt(value: object) -> str:
         raise read.bad("NOT_A_CHOICE", detail, key, hint=hint)
     if key == word and key != "no-new-privileges":
         raise read.bad("MALFORMED", f"{key} needs a value", value, hint=f"write it as {key}=VALUE")
+    if key == "systempaths" and word[len(key) + 1 :] != "unconfined":
+        detail = f'"{read.shown(word)}" is unknown to Docker'
+        raise read.bad("NOT_A_CHOICE", detail, value, hint="did you mean systempaths=unconfined?")
     return word
 
 

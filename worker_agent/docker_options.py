@@ -11,6 +11,9 @@ from typing import Any
 
 from ormen.spec import ROTATED, LogSpec, Spec
 
+BARE_PATHS = ("systempaths=unconfined", "systempaths:unconfined")
+"""That no path of /proc and /sys is hidden or read-only."""
+
 
 def container_options(spec: Spec) -> dict[str, Any]:
     """Return the members of the body itself."""
@@ -42,7 +45,9 @@ def host_options(spec: Spec) -> dict[str, Any]:
         ]
         or None,
         "DeviceRequests": _gpus(spec),
-        "SecurityOpt": list(spec.security_opt) or None,
+        "SecurityOpt": [option for option in spec.security_opt if option not in BARE_PATHS] or None,
+        # What is no option to the engine itself: Docker's command line sends lists without any path instead.
+        **({key: [] for key in ("MaskedPaths", "ReadonlyPaths")} if {*BARE_PATHS} & {*spec.security_opt} else {}),
         "CapAdd": list(spec.cap_add) or None,
         "CapDrop": list(spec.cap_drop) or None,
         # Docker's own word for the bridge is "default"; to name the bridge would be another body for the same thing.

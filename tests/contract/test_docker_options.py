@@ -81,6 +81,7 @@ SEEN: tuple[tuple[dict[str, Any], str, str], ...] = (
      "permissions": "rw"}]}, "ls /dev/other; echo x >/dev/other",
      "/dev/other"),
     ({"security_opt": ["no-new-privileges"]}, "grep NoNewPrivs /proc/self/status | cut -f2", "1"),
+    ({"security_opt": ["systempaths=unconfined"]}, "grep -c '/proc/sys .*ro,' /proc/mounts || true", "0"),
     ({"cap_drop": ["ALL"]}, "grep CapEff /proc/1/status | cut -f2", "0000000000000000"),
     ({"cap_drop": ["ALL"], "cap_add": ["NET_ADMIN"]}, "grep CapEff /proc/1/status | cut -f2", "0000000000001000"),
     ({"extra_hosts": {"db": "10.0.0.7", "six": "fd00::7"}}, "grep -e 'db$' -e 'six$' /etc/hosts | cut -f1",

@@ -106,6 +106,7 @@ def test_values_are_read_as_docker_does(sent: dict[str, Any], field: str, read: 
         ("devices", [{"host": "/dev/a", "permissions": "rx"}], "MALFORMED", "write it as rwm"),
         ("devices", [{"host": "/dev/a"}, {"host": "/dev/b", "container": "/dev/a"}], "DUPLICATE", None),
         ("security_opt", ["secomp=x"], "NOT_A_CHOICE", "did you mean seccomp?"),
+        ("security_opt", ["systempaths=no"], "NOT_A_CHOICE", "did you mean systempaths=unconfined?"),
         ("security_opt", ["apparmor"], "MALFORMED", "write it as apparmor=VALUE"),
         ("cap_add", "NET_ADMIN", "WRONG_TYPE", 'write it as a list: ["NET_ADMIN"]'),
         ("cap_add", ["NET_ADMN"], "NOT_A_CHOICE", "did you mean NET_ADMIN?"),
