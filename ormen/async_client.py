@@ -118,6 +118,7 @@ class AsyncClient:
     plan = _awaited(Client.plan)
     task = _awaited(Client.task)
     why = _awaited(Client.why)
+    exec = _awaited(Client.exec)
     attempts = _awaited(Client.attempts)
     tasks = _streamed(Client.tasks)
     stop = _awaited(Client.stop)

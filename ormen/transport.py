@@ -111,10 +111,12 @@ class Transport:
         self._aborted = threading.Event()
         self._lines: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
-    def patient(self, patience_s: float) -> Transport:
-        """Return this transport with another patience; giving up one of them gives up both."""
+    def patient(self, patience_s: float, *, apart: bool = False) -> Transport:
+        """Return this transport with another patience; giving up one gives up both, unless they are kept `apart`."""
         twin = copy.copy(self)
         twin._patience_s = patience_s
+        if apart:
+            twin._aborted, twin._lines = threading.Event(), weakref.WeakSet()
         return twin
 
     def send(self, request: Request) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ormen.async_client import AsyncClient
 from ormen.errors import NotRunning, TaskNotFound
 from ormen.store import talks
 from tests.integration.halls import ROOT, Api, Hall, opened, shut
@@ -117,6 +119,22 @@ def test_a_reader_that_goes_away_ends_the_command(hall: Hall, number: int, monke
     assert process.wait(20) == (-9 if number == signal.SIGKILL else 128 + number)
     hall.gone(f"66{number:02}")
     hall.gone(f"55{number:02}")
+
+
+def test_an_awaited_command_that_is_cancelled_is_ended(hall: Hall) -> None:
+    """Cancelling an await of `AsyncClient.exec` ends the command at once, not only when its reader is missed."""
+
+    async def cancelled() -> None:
+        async with AsyncClient(f"127.0.0.1:{hall.api.port}") as client:
+            assert (await client.exec("web", ["echo", "hi"])).text == "hi\n"
+            call = asyncio.create_task(client.exec("web", ["sleep", "7711"]))
+            await asyncio.to_thread(wait_until, lambda: hall.inside("sleep 7711"))
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+
+    asyncio.run(cancelled())
+    wait_until(lambda: not hall.inside("sleep 7711"), timeout_s=talks.READER_S - 3)
 
 
 def test_a_deck_that_is_started_again_loses_nothing(hall: Hall) -> None:
