@@ -54,6 +54,14 @@ class ExecBody(Strict):
             )
 
 
+class ArchiveBody(Strict):
+    """A path in the container, and whether a tar goes in or out."""
+
+    id = Leaf(read.task_id, TEXT | {"format": "uuid"})
+    path = Leaf(container.workdir, TEXT | {"description": "absolute", "examples": ["/etc/nginx"]}, required=True)
+    direction = Leaf(read.choice(("in", "out")), {"type": "string", "enum": ["in", "out"]}, required=True)
+
+
 class AttachBody(Strict):
     """An id, so that repeating the request attaches once."""
 
@@ -149,7 +157,7 @@ class TalkDocument(ma.Schema):
 class FrameDocument(ma.Schema):
     """One piece of what came."""
 
-    kind = text("`out`, `err`, `begun`; `exit` (the code) or `error` (why there is none) is the last")
+    kind = text("`out`, `err`, `begun`, `stat`; `exit` (the code) or `error` (why there is none) is the last")
     data = text("base64", format="byte")
 
 

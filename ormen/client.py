@@ -15,8 +15,8 @@ from os import PathLike
 from typing import Any, Unpack
 
 from ormen.client_base import granted
+from ormen.client_copy import CopyCalls
 from ormen.client_errors import BrokenOff, TaskFailed, Unreachable, WaitedTooLong
-from ormen.client_talk import TalkCalls
 from ormen.handles import TaskHandle
 from ormen.log_reader import LogReader, Wish, printed
 from ormen.spec_fields import ChangeFields, Ports, SpecFields, port_objects
@@ -41,7 +41,7 @@ Notice = Callable[[str], None]
 """Is told a sentence for people."""
 
 
-class Client(TalkCalls):
+class Client(CopyCalls):
     """Talks to one deck. Safe to use from several threads."""
 
     # Tasks

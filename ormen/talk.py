@@ -1,7 +1,8 @@
 """A talk: a conversation with a container through the store, as frames in both directions. Pure.
 
-From the node come `OUT` and `ERR` (what was printed), then one last frame: `EXIT` (the code as text) or `ERROR` (JSON
-with code and sentence: it did not run, or nobody knows how it ended). To the node go `DATA` (input), `END` (no more of
+From the node come `BEGUN`, of a copy `STAT` (JSON: what stands at the path), `OUT` and `ERR` (what was printed), then
+one last frame: `EXIT` (the code as text) or `ERROR` (JSON with code and sentence: it did not run, or nobody knows how
+it ended). To the node go `DATA` (input), `END` (no more of
 it), `SIZE` (``ROWSxCOLUMNS`` of the terminal) and `SIGNAL` (a name). Data travels as base64, since it is any bytes.
 """
 
@@ -13,7 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Self
 
-BEGUN, OUT, ERR, EXIT, ERROR = "begun", "out", "err", "exit", "error"
+BEGUN, STAT, OUT, ERR, EXIT, ERROR = "begun", "stat", "out", "err", "exit", "error"
 DATA, END, SIZE, SIGNAL = "data", "end", "size", "signal"
 
 LAST = frozenset({EXIT, ERROR})

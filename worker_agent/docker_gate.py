@@ -6,7 +6,7 @@ import errno
 import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,10 @@ CONNECT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request to the engine. `stream` leaves the answer's body to be read as it comes."""
+    """One request to the engine. `stream` leaves the answer's body to be read as it comes.
+
+    `upload` is a body of pieces that are sent as they come, in place of `body`.
+    """
 
     method: str
     path: str
@@ -30,6 +33,7 @@ class Ask:
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str | bytes] = field(default_factory=dict)
     stream: bool = False
+    upload: Iterator[bytes] | None = None
 
 
 class Gate:
@@ -69,7 +73,7 @@ class Gate:
                 ask.method,
                 url,
                 params=dict(ask.params),
-                data=None if ask.body is None else json.dumps(ask.body),
+                data=ask.upload if ask.body is None else json.dumps(ask.body),
                 headers=headers,
                 stream=ask.stream,
                 timeout=(CONNECT_S, timeout_s),

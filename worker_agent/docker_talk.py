@@ -7,6 +7,7 @@ from typing import Any
 
 from ormen.reasons import Code, Reason
 from ormen.talk import Frame
+from worker_agent.docker_copy import CopyIn, CopyOut
 from worker_agent.docker_disk import QUICK_S, WORK_S
 from worker_agent.docker_exec import DockerExec
 from worker_agent.docker_faults import log_unreadable
@@ -133,6 +134,14 @@ class DockerTalk:
         params = {"stream": 1, "stdin": 1, "stdout": 1, "stderr": 1, "logs": int(past)}
         ask = Ask("POST", f"/containers/{container_id}/attach", params, headers=UPGRADE, stream=True)
         return DockerAttach(self._gate, container_id, Line(self._talked(ask, container_id)), tty=tty)
+
+    def copy_out(self, container_id: str, path: str) -> CopyOut:
+        """Read a path as a tar."""
+        return CopyOut(self._gate, container_id, path)
+
+    def copy_in(self, container_id: str, path: str) -> CopyIn:
+        """Unpack a tar at a path."""
+        return CopyIn(self._gate, container_id, path)
 
     def follow(self, container_id: str) -> DockerFollow:
         """Read a container's log, from its beginning."""

@@ -262,6 +262,12 @@ class FakeRuntime(FakeEngine):
         self.begin("attach")
         return join(self, container_id)
 
+    def copy_out(self, container_id: str, path: str) -> FakeAttach:
+        """Refuse: fake containers have no files."""
+        raise RuntimeFault(Reason(Code.CREATE_REFUSED, "A fake container has no files."))
+
+    copy_in = copy_out
+
     def follow(self, container_id: str) -> FakeAttach:
         """Read what it printed, and what it prints."""
         self.begin("follow")

@@ -78,6 +78,14 @@ class Talking(Protocol):
         """
         ...
 
+    def copy_out(self, container_id: str, path: str) -> Dialogue:
+        """Read a path of a container as a tar: first a `STAT`, then `OUT`. Raise RuntimeFault where it is not."""
+        ...
+
+    def copy_in(self, container_id: str, path: str) -> Dialogue:
+        """Unpack the tar that is written, at a path of a container; a `STAT` of it comes first. Raise RuntimeFault."""
+        ...
+
     def follow(self, container_id: str) -> Dialogue:
         """Read a container's log from its beginning to the container's end, each output by itself; it takes no input.
 

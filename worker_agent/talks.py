@@ -43,7 +43,7 @@ class Talks:
         self._store = TalkStore(station.store.settings, station.store.client)
         self._open: dict[str, Talk | None] = {}
         self._lock = Lock()
-        self._kinds: dict[str, Begin] = {"exec": self._exec, "attach": self._attach}
+        self._kinds: dict[str, Begin] = {"exec": self._exec, "attach": self._attach, "copy": self._copy}
 
     def take(self, request: Request) -> None:
         """Have a talk begun, if there is room for one more; who has to go away is told so at once."""
@@ -128,6 +128,11 @@ class Talks:
         if container.running and (spec.stdin or spec.tty):
             return self._station.runtime.attach(container.id, tty=spec.tty, past=True)
         return self._station.runtime.follow(container.id)
+
+    def _copy(self, picked: Picked, task: Task, container: Container) -> Dialogue:
+        into = picked.options["direction"] == "in"
+        copy = self._station.runtime.copy_in if into else self._station.runtime.copy_out
+        return copy(container.id, str(picked.options["path"]))
 
     def _not_begun(self, talk_id: str, code: str) -> str:
         if code == "LATE":

@@ -22,6 +22,7 @@ from manager_api.routes.logs import COMES_BY
 from manager_api.routes.nodes import has_body
 from manager_api.services import Services, services
 from manager_api.talk_documents import (
+    ArchiveBody,
     AttachBody,
     ExecBody,
     InputBody,
@@ -83,6 +84,22 @@ def attach(task: str) -> Response:
     found = mine.deck.store.find(task)
     wish = Wish("attach", {}, caller().name, states=("running", "completed", "failed"))
     return opened(mine, body.get("id") or str(uuid.uuid4()), found, wish)
+
+
+@talks.route("/tasks/<task>/archive", methods=["POST"])
+@talks.body(ArchiveBody)
+@talks.answers(201, TalkDocument, problems=(400, 404, 409, 413, 422, 502, 504))
+def archive(task: str) -> Response:
+    """Begin to copy files: a talk whose `out` is the tar of a path, or whose `data` is a tar to unpack there.
+
+    Its first frame, `stat`, says what stands at the path: `exists`, `name`, `folder`. A tar is unpacked into the path
+    if it is a folder, else into the folder above it. The talk exits with 0 once all is done.
+    """
+    mine, body = services(), load_body(ArchiveBody(), read_json())
+    talk_id = body.pop("id", None) or str(uuid.uuid4())
+    allow(mine)
+    found = mine.deck.store.find(task)
+    return opened(mine, talk_id, found, Wish("copy", body, caller().name, states=("running", "completed", "failed")))
 
 
 @talks.route("/talks/<talk>/output", methods=["GET"])

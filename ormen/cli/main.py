@@ -40,6 +40,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "events": ("events", "Show or follow what happened"),
         "logs": ("logs", "Show or follow what tasks print, also of ended attempts"),
         "exec": ("exec", "Run a command in a task's container"),
+        "cp": ("cp", "Copy files into and out of a task's container"),
         "top": ("top", "Show nodes and tasks with their real use"),
         "stats": ("stats", "Show what tasks really use"),
         "inspect": ("inspect", "Print everything known about a task or node"),
