@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import docker
+import docker.errors
 import redis
 
 from ormen.settings import Settings
@@ -224,6 +226,13 @@ class Ground(Deck):
         self.stop()
         for found in self.engine.api.containers(all=True, filters={"label": f"ormen.cluster={cluster}"}):
             self.engine.api.remove_container(found["Id"], force=True)
+        for image in self.engine.images.list():
+            for tag in image.tags:
+                if tag.startswith(tuple(registry.address for registry in self.registries.values())):
+                    self.engine.images.remove(tag, force=True)
+        for volume in self.engine.volumes.list(filters={"name": "ormen-faults-"}):
+            with contextlib.suppress(docker.errors.APIError):  # another run of these tests may have one
+                volume.remove()
         self.engine.close()
         for line in self.lines.values():
             line.__exit__()
