@@ -74,8 +74,8 @@ class CopyCalls(TalkCalls):
     def download(self, word: str, path: str, target: str | os.PathLike[str]) -> None:
         """Copy a file or a folder from the container of a task to `target`; a folder there is copied into.
 
-        ``path/.`` is the content of a folder. Links that point out of `target` and devices are refused.
-        Raises CopyRefused, OSError.
+        ``path/.`` is the content of a folder. What is copied belongs to whoever calls; links stay what they are, but
+        nothing is written through one that leads out of `target`. Raises CopyRefused, OSError.
         """
         copy = _Copy(self._copy(word, path, "out"))
         try:
@@ -83,11 +83,9 @@ class CopyCalls(TalkCalls):
             where = _place_here(copy.found, path, Path(target), os.fspath(target), content=content)
             with tarfile.open(fileobj=io.BufferedReader(copy), mode="r|", bufsize=MOST_FRAME) as tar:
                 for member in tar:
-                    rest = member.name.strip("/").partition("/")[2]
-                    member.name = where.name + (f"/{rest}" if rest else "")
-                    if content and not rest and where.is_dir():
+                    if content and "/" not in member.name.strip("/") and where.is_dir():
                         continue
-                    tar.extract(member, where.parent, filter="data")
+                    tar.extract(member, where.parent, filter=lambda item, _: _beneath(item, where))
             copy.finish()
         except tarfile.TarError as error:
             raise CopyRefused(f"{path} of {word} cannot be unpacked here: {error}") from error
@@ -162,6 +160,30 @@ def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     return member
+
+
+def _beneath(member: tarfile.TarInfo, where: Path) -> tarfile.TarInfo:
+    """Return the member under its name here; raise CopyRefused for a device, and for what would leave `where`."""
+    name, rest = _named(member.name, where)
+    link = _named(member.linkname, where)[0] if member.islnk() else member.linkname
+    if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+        raise CopyRefused(f"{member.name} is a device or a pipe, and stays there; what came before it was copied")
+    written = [name] if rest else []
+    written += [link] if member.islnk() else []
+    for each in written:
+        path = where.parent / each
+        # A link is replaced where it stands; anything else would be written through it.
+        real = Path(os.path.realpath(path.parent), path.name) if member.issym() else Path(os.path.realpath(path))
+        if not real.is_relative_to(os.path.realpath(where)):
+            raise CopyRefused(f"{member.name} would be written outside {where}; what came before it was copied")
+    owner: dict[str, Any] = dict.fromkeys(("uid", "gid", "uname", "gname"))
+    return member.replace(name=name, linkname=link, mode=member.mode & 0o777, deep=False, **owner)
+
+
+def _named(name: str, where: Path) -> tuple[str, str]:
+    """Return a name of the archive as it is here, and its part beneath the first folder."""
+    rest = name.strip("/").partition("/")[2]
+    return where.name + (f"/{rest}" if rest else ""), rest
 
 
 def _name_inside(found: dict[str, Any], source: str, path: str, *, folder: bool, content: bool) -> str:

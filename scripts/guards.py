@@ -130,6 +130,7 @@ GUARDS = (
     lua("tell: the window", "tell", "if unread > 0 and", "if false and"),
     lua("attend: who hung up does not come back", "attend", "k[2] and 0 or ", ""),
     Guard("inside: a number of this container alone", "worker_agent/inside.py", "return container_id in Path", "return True or container_id in Path", ("tests/unit/test_agent_inside.py",)),
+    Guard("cp: nothing is written elsewhere", "ormen/client_copy.py", "if not real.is_relative_to(os.path.realpath(where)):", "if False:", ("tests/unit/test_client_copy.py",)),
     Guard("talks: the caller's own", "manager_api/routes/talks.py", "if found.by != caller().name:", "if False:", ("tests/integration/test_api_talks.py",)),
     hook("gather: the cursor", "gather", "redis.call('HSET', key, 'cursor', cursor)", ""),
     hook("gather: no more than may wait", "gather", "if room <= 0 then return 0 end", ""),
