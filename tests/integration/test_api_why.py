@@ -152,6 +152,23 @@ def test_a_lean_look_at_the_nodes_says_of_each_what_decides(sailor: Sailor, stor
     assert store.lean_nodes()[2].labels["zone"] == "us"
 
 
+def test_a_gpu_that_another_task_has_is_what_blocks_a_node(api: FlaskClient, sailor: Sailor) -> None:
+    """By number and by name, although the node is ready and has all else."""
+    sailor.facts = {"gpus": ["GPU-aa"]}
+    sailor.join()
+    submit(api, name="one", gpus=1)
+    submit(api, name="two", gpus=1)
+    submit(api, name="three", gpus=["GPU-aa"])
+    two, three = why(api, "two"), why(api, "three")
+    assert (two["code"], two["could_fit"], three["code"], three["could_fit"]) == (
+        "FIT_GPU",
+        "later",
+        "FIT_GPU",
+        "later",
+    )
+    assert "task one" in str(three["nodes"][0]["blockers"])
+
+
 def test_asking_why_changes_nothing(api: FlaskClient, sailor: Sailor, store: LoopStore) -> None:
     """Redis is the same to the last key before and after, whatever the task's state."""
     running = submit(api, name="one")
