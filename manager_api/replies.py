@@ -19,8 +19,9 @@ FIRST_ANSWER_S = 10.0
 SILENT_S = 20.0
 """How long a node may be silent afterwards: an agent gives a sign every three seconds, also of a log that is silent."""
 
-BLOCK_MS = 1000
-"""How long one read of the replies waits; after each it is looked whether the reader is still there."""
+LOOK_S, LONGEST_LOOK_S = 0.01, 0.4
+"""The pause between two looks at what a node has sent: it doubles while nothing comes. A read that waited in Redis
+would hold a connection for each reader, and Redis has not so many."""
 
 
 class NodeSilent(OrmenError):
@@ -73,6 +74,7 @@ class Replies:
         self._line = line
         self._after = "0"
         self._ended = False
+        self._pause_s = LOOK_S
         self.at: str | None = None
         """The node's time when it began to answer, if it has said so."""
         self._readers.add(request_id)
@@ -113,7 +115,13 @@ class Replies:
 
     def _read(self) -> list[str]:
         pieces: list[str] = []
-        for each in self._store.read_on(self._id, after=self._after, block_ms=BLOCK_MS):
+        found = self._store.read_on(self._id, after=self._after)
+        if found:
+            self._pause_s = LOOK_S
+        else:
+            self._closing.wait(self._pause_s)
+            self._pause_s = min(self._pause_s * 2, LONGEST_LOOK_S)
+        for each in found:
             if each.kind == "error" and pieces:
                 break  # read again, alone, once the pieces before it have been handed out
             self._after = each.id

@@ -73,15 +73,15 @@ class Asker(RedisStore):
         return _replies(self.client.xread({self.keys.reply(request): after}, count=500, block=block_ms))
 
     @answering
-    def read_on(self, request: str, *, after: str, block_ms: int = 1000) -> list[Reply]:
-        """Return a few parts after `after`, waiting for the first, and forget those before: there is room for more.
+    def read_on(self, request: str, *, after: str) -> list[Reply]:
+        """Return a few parts after `after`, if there are some, and forget those before: there is room for more.
 
         It is no sign that somebody reads: `still_reading` is.
         """
         key = self.keys.reply(request)
         with self.client.pipeline(transaction=False) as pipe:
             pipe.xtrim(key, minid=_next(after), approximate=False)
-            pipe.xread({key: after}, count=AT_ONCE, block=block_ms)
+            pipe.xread({key: after}, count=AT_ONCE)
             return _replies(pipe.execute()[1])
 
     @answering

@@ -63,7 +63,9 @@ class Line:
 
     def read(self, after: str = "0") -> list[Reply]:
         """Read a few parts and forget those before."""
-        return self.deck.read_on(self.request.id, after=after, block_ms=1000)
+        found: list[Reply] = []
+        wait_until(lambda: found.extend(self.deck.read_on(self.request.id, after=after)) or found)
+        return found
 
     def rest(self) -> list[Reply]:
         """Read until the last part."""
