@@ -12,6 +12,7 @@ from tests.faults.provoking import Asked, by_spec, fault
 
 by_spec("no node has so many cores", cpu=640)
 by_spec("no node has so much memory", memory="64TiB")
+by_spec("no node has a GPU", gpus=1)
 by_spec("no node has so much disk", disk="900TiB")
 by_spec("the wait is too long", cpu=640, deadline={"wait": "1s"})
 by_spec("a value is mistyped", constraints=["zone=eu-wset"])

@@ -20,7 +20,6 @@ by_spec("the entrypoint is not in the image", entrypoint=["/entry"])
 by_spec("the folder is not in the image", workdir="/bin/busybox/nosuch")
 by_spec("the host has no such network", network="nosuch-net")
 by_spec("the image has no such user", user="nosuch")
-by_spec("the host has no GPU driver", gpus=1)
 by_spec("the host has no such log driver", log={"driver": "gelfx"})
 by_spec("the host has no such address", ports=[{"container": 80, "host": 28_999, "bind": "192.0.2.1"}])
 

@@ -33,6 +33,7 @@ PLACEMENT = (
     Row("no node has so many cores", Code.FIT_CPU, ("640 cpu", "largest node")),
     Row("memory is short", Code.FIT_MEMORY, ("of memory", "most", "free", "anchor")),
     Row("no node has so much memory", Code.FIT_MEMORY, ("64 TiB of memory", "largest node")),
+    Row("no node has a GPU", Code.FIT_GPU, ("1 GPU", "no node has any")),
     Row("no node has so much disk", Code.FIT_DISK, ("900 TiB of disk", "largest node")),
     Row("a task holds the port", Code.FIT_PORT, ("port {port}", "task {holder}", "anchor")),
     Row("a value is mistyped", Code.CONSTRAINT, ("zone=eu-wset", "did you mean zone=eu-west")),
@@ -102,7 +103,6 @@ STARTS = (
     Row("the host path is not there", Code.NODE_LACKS, ("{path}", "on anchor")),
     Row("the host has no such network", Code.NODE_LACKS, ("anchor", "no network nosuch-net")),
     Row("the image has no such user", Code.CREATE_REFUSED, ("user nosuch",)),
-    Row("the host has no GPU driver", Code.NODE_LACKS, ("anchor", "no driver for the GPUs")),
     Row("the host has no such log driver", Code.NODE_LACKS, ("anchor", "no log driver gelfx")),
     Row("the engine takes the create and says nothing", Code.START_STALLED, ("said nothing", "60s")),
 )
