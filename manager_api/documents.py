@@ -248,51 +248,6 @@ class PruneDocument(ma.Schema):
     nodes = fields.List(fields.Nested(PrunedNode), required=True)
 
 
-class FaultDocument(ma.Schema):
-    """One thing wrong with a body or a query."""
-
-    pointer = text("JSON pointer, or the parameter's name after a slash")
-    code = text()
-    detail = text()
-    value = fields.Raw(required=True, allow_none=True)
-    hint = text(null=True)
-
-
-class MatchDocument(ma.Schema):
-    """A task that an ambiguous word fits."""
-
-    id = text()
-    name = text()
-    state = text()
-    node = text(null=True)
-
-
-class ProblemDocument(ma.Schema):
-    """A refusal (RFC 9457)."""
-
-    type = text()
-    title = text()
-    status = whole()
-    code = text()
-    detail = text("what is wrong, with names and amounts")
-    hint = text("the remedy", null=True)
-    request_id = text()
-    errors = fields.List(fields.Nested(FaultDocument), metadata={"description": "every fault of a body or a query"})
-    near = fields.List(fields.String(), metadata={"description": "names that are nearly the one asked for"})
-    matches = fields.List(fields.Nested(MatchDocument), metadata={"description": "what an ambiguous word fits"})
-    task = fields.String(metadata={"description": "id of the task in the way, or of the one to be repeated"})
-    line = fields.Integer(metadata={"description": "where the body stops being JSON"})
-    column = fields.Integer()
-    allow = fields.List(fields.String(), metadata={"description": "the methods that this path takes"})
-
-
-class SeedError(ma.Schema):
-    """The seeds' error body."""
-
-    HTTPStatusCode = whole()
-    Message = text()
-
-
 class Alive(ma.Schema):
     """The process lives."""
 

@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
-from manager_api.documents import ProblemDocument, SeedError
+from manager_api.problem_documents import ProblemDocument, SeedError
 from manager_api.problems import PROBLEM_TYPE
 from ormen.errors import InvalidQuery
 from ormen.strict import flatten
