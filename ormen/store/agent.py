@@ -15,7 +15,7 @@ from ormen.store.news import Answer, Heartbeat, Joined, NodeCard, Outcome, Remar
 from ormen.store.records import flat, pack_ports, task_of
 from ormen.store.redis import answering
 from ormen.store.replies import Answerer
-from ormen.task import State, Task, sources
+from ormen.task import PLACED, State, Task, sources
 
 __all__ = ["AgentStore", "Answer", "Heartbeat", "Joined", "NodeCard", "Outcome", "Remark", "Report", "Request", "Taken"]
 
@@ -139,7 +139,8 @@ class AgentStore(Answerer):
             id=news.task,
             node=news.node,
             attempt=str(news.attempt),
-            sources=[state.value for state in sources(news.target)],
+            # Of what only waits an agent has no news: that its wait is over is the deck's to say.
+            sources=[state.value for state in sources(news.target) if state in PLACED],
             to=news.target.value,
             code=news.reason.code.value if news.reason else "",
             text=text,

@@ -52,6 +52,17 @@ def test_a_transition_must_come_from_where_the_record_is(world: World) -> None:
     assert world.now(task).state is State.COMPLETED
 
 
+def test_no_agent_ends_what_only_waits(world: World) -> None:
+    """News that comes twice, or after its node was given up, has the right pair still: the attempt is over all the same."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    news = Report(task.id, "node-1", 1, State.PENDING, Reason(Code.INTERRUPTED, "Somebody ended it."))
+    assert sailor.store.report(news).accepted
+    for target in (State.FAILED, State.COMPLETED):
+        assert not sailor.store.report(replace(news, target=target, release=True)).accepted
+    assert world.now(task).state is State.PENDING
+
+
 def test_remarks_are_fenced_likewise(world: World) -> None:
     """Progress and health of an older attempt do not stand beside a newer one."""
     sailor = world.sailor("node-1")
