@@ -12,14 +12,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ormen.groups import group_of
 from ormen.reasons import Code
 from ormen.scheduler.explanation import Refusal
+from ormen.scheduler.neighbours import words_of
 from ormen.scheduler.order import in_order
 from ormen.scheduler.placement import place
 from ormen.scheduler.values import DEFAULT_BIND, Fleet, Need, Placement
 from ormen.schema import resolve
 from ormen.settings import Settings
-from ormen.spec import Spec
+from ormen.spec import NO_RULES, Spec
 from ormen.store.manager import Assigned, Assignment, ManagerStore
 from ormen.task import State, Task, Wanted
 
@@ -30,7 +32,8 @@ LOOK_AGAIN_MS = 5000
 """When a task that fits nowhere is looked at again, should nothing be freed before."""
 
 LOOK_SOON_MS = 1000
-"""The same where nodes that are silent are in the way: a heartbeat ends that, and tells nobody (Redis was away)."""
+LOOK_SOON = frozenset({Code.NODE_SUSPECT, Code.NODE_LOST, Code.NEAR})
+"""The same for what ends and tells nobody: a silent node speaks again, or the task that it is to be near is placed."""
 
 HOME_AGAIN = frozenset(
     {
@@ -92,7 +95,7 @@ def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str
     """Note why tasks wait. What a record says already is not written again before it is due: room is freed often."""
     now_ms = store.now_ms() if refusals else 0
     for task_id, refusal in refusals.items():
-        task, silent = tasks[task_id], refusal.reason.code in (Code.NODE_SUSPECT, Code.NODE_LOST)
+        task, soon = tasks[task_id], refusal.reason.code in LOOK_SOON
         same = task.reason == refusal.reason and task.could_fit == refusal.could_fit
         if same and (task.next_try_ms or 0) > now_ms:
             continue
@@ -101,7 +104,7 @@ def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str
             attempt=task.attempt,
             reason=refusal.reason,
             could_fit=refusal.could_fit,
-            wait_ms=LOOK_SOON_MS if silent else LOOK_AGAIN_MS,
+            wait_ms=LOOK_SOON_MS if soon else LOOK_AGAIN_MS,
         )
 
 
@@ -128,6 +131,8 @@ def fleet_of(
         turn=_turn_of(store, needs, settings, moves=moves_turn),
         binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes},
         names={task_id: task.name for task_id, task in known.items() if task},
+        beside=store.beside([node.name for node in nodes], sorted(set().union(*map(words_of, needs)))),
+        apart=store.apart(),
     )
 
 
@@ -161,6 +166,9 @@ def need_of(task: Task, spec: Spec, *, now_ms: int) -> Need:
         gpu_ids=spec.gpus if isinstance(spec.gpus, tuple) else (),
         gpus_before=task.gpus,
         priority=spec.priority,
+        name=task.name,
+        group=group_of(task.name, task.spec),
+        rules=spec.rules,
     )
 
 
@@ -194,9 +202,11 @@ def _assignment(task: Task, placement: Placement, address: str) -> Assignment:
         gpus=placement.gpus,
         placement=placement.to_json(),
         text=f"attempt {task.attempt + 1} on {placement.sentence()}",
+        group=group_of(task.name, task.spec),
+        rules=resolve(task.spec).rules or NO_RULES,
     )
 
 
 def _lost_races(tasks: Sequence[Task], done: Sequence[Assigned]) -> list[Task]:
-    again = {assigned.task for assigned in done if assigned.code in ("NODE", "FIT", "PORT", "GPU")}
+    again = {assigned.task for assigned in done if assigned.code not in ("OK", "STATE")}
     return [task for task in tasks if task.id in again]

@@ -50,6 +50,18 @@ _PLACEMENT = {
         "The task's volume is on a node that it may not or cannot use any more.",
         "bring that node back, or give the data up: remove the task and run it anew",
     ),
+    Code.MAX_PER_NODE: Meaning(
+        "Each node that the task could use has as many tasks of its group as max_per_node allows.",
+        "add a node, or let more be on one with --max-per-node",
+    ),
+    Code.NEAR: Meaning(
+        "The task is to be near another, and no node that it could use has that one.",
+        "start the task that it is to be near to, or make room on that node",
+    ),
+    Code.FAR: Meaning(
+        "Each node that the task could use has one that it is to be far from, or that is to be far from it.",
+        "add a node, or stop the other task",
+    ),
     Code.NODE_CORDONED: Meaning(
         "Each node that the task could use takes no new tasks, since somebody cordoned it.",
         "let it take tasks again: ormen mast activate NODE",

@@ -17,6 +17,9 @@ class Code(StrEnum):
     FIT_PORT = "FIT_PORT"
     CONSTRAINT = "CONSTRAINT"
     VOLUME_ELSEWHERE = "VOLUME_ELSEWHERE"
+    MAX_PER_NODE = "MAX_PER_NODE"
+    NEAR = "NEAR"
+    FAR = "FAR"
     NODE_CORDONED = "NODE_CORDONED"
     NODE_DRAINING = "NODE_DRAINING"
     NODE_SUSPECT = "NODE_SUSPECT"
@@ -81,6 +84,9 @@ WAITS_FOR_ROOM = frozenset(
         Code.FIT_PORT,
         Code.CONSTRAINT,
         Code.VOLUME_ELSEWHERE,
+        Code.MAX_PER_NODE,
+        Code.NEAR,
+        Code.FAR,
         Code.NODE_CORDONED,
         Code.NODE_DRAINING,
         Code.NODE_SUSPECT,

@@ -14,13 +14,17 @@ from ormen import fields
 from ormen.errors import InvalidSpec
 from ormen.node import Resources
 from ormen.spec import (
+    NO_RULES,
     ROTATED,
+    USUAL_WEIGHT,
     DeadlineSpec,
     DeviceSpec,
     HealthSpec,
     LogSpec,
     PortSpec,
+    Preference,
     RestartPolicy,
+    Rules,
     Spec,
     UlimitSpec,
     VolumeSpec,
@@ -108,9 +112,23 @@ def _spec(found: Mapping[str, Any]) -> Spec:
             for item in found.get("devices") or ()
         ),
         log=_log(found["log"]) if "log" in found else None,
+        rules=_rules(found),
         deadline=DeadlineSpec(**{f"{key}_s": value for key, value in found.get("deadline", {}).items()}),
         **{key: found[key] for key in AS_SENT if key in found},
     )
+
+
+def _rules(found: Mapping[str, Any]) -> Rules | None:
+    rules = Rules(
+        preferences=tuple(
+            Preference(item["constraint"], item.get("weight", USUAL_WEIGHT)) for item in found.get("preferences") or ()
+        ),
+        spread=found.get("spread"),
+        most=found.get("max_per_node"),
+        near=found.get("near"),
+        far=found.get("far"),
+    )
+    return None if rules == NO_RULES else rules
 
 
 def _ports(found: Mapping[str, Any]) -> tuple[PortSpec, ...]:

@@ -18,6 +18,10 @@ USUAL_PRIORITY = 50
 """The priority of a task that names none."""
 
 
+USUAL_WEIGHT = 50
+"""The weight of a preference that names none."""
+
+
 @dataclass(frozen=True, slots=True)
 class PortSpec:
     """A container port to publish. `host` None takes one from the pool, `bind` None the agent's own default."""
@@ -116,6 +120,32 @@ class RestartPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """What is wished of a node: an expression as of `constraints`, and how much, -100 to 100; below 0: not to be so."""
+
+    constraint: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a task asks of its nodes beyond room: what is wished of them, and who else is there.
+
+    `most` is the number of tasks of its group that one node may have, `spread` the label over whose values the group is
+    to be even. `near` and `far` name a task, or a group, that must be or must not be on the same node.
+    """
+
+    preferences: tuple[Preference, ...] = ()
+    spread: str | None = None
+    most: int | None = None
+    near: str | None = None
+    far: str | None = None
+
+
+NO_RULES = Rules()
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineSpec:
     """The longest a task may wait to run, and the longest that each of its attempts may run; None: for ever."""
 
@@ -178,6 +208,7 @@ class Spec:
     log: LogSpec | None = None
     deadline: DeadlineSpec = DeadlineSpec()
     priority: int = USUAL_PRIORITY
+    rules: Rules | None = None
 
     @property
     def on_host_network(self) -> bool:

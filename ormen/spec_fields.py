@@ -57,6 +57,13 @@ class Deadline(TypedDict, total=False):
     run: Duration | None
 
 
+class PreferenceFields(TypedDict, total=False):
+    """Something that is wished of a node: an expression, and a weight from -100 to 100."""
+
+    constraint: str
+    weight: int | None
+
+
 class SpecFields(TypedDict, total=False):
     """Every field of a spec but `image`, `ports` and `count`."""
 
@@ -81,6 +88,11 @@ class SpecFields(TypedDict, total=False):
     retry_on: Sequence[int] | None
     deadline: Deadline | None
     priority: int | None
+    preferences: Sequence[PreferenceFields] | None
+    spread: str | None
+    max_per_node: int | None
+    near: str | None
+    far: str | None
     workdir: str | None
     user: str | None
     hostname: str | None

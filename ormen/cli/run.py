@@ -83,6 +83,7 @@ def command_place(args: Sequence[str], takes: dict[str, bool]) -> int | None:
     examples=[
         "ormen run nginx -p 8080:80 --name web --health /",
         "ormen run --count 3 --cpus 0.5 --memory 512m acme/worker:7 work --fast",
+        "ormen run --count 3 --max-per-node 1 --spread zone --prefer disk=ssd:80 nginx",
         "ormen run --user 1000 --read-only --tmpfs /run --cap-drop ALL acme/api:4",
         "ormen run --env-file db.env --mount src=pg,dst=/data --shm-size 256m postgres",
         "ormen run --rm -it alpine sh",

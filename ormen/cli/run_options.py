@@ -87,6 +87,11 @@ placement = _stack(
     many("--constraint", "constraints", metavar="EXPR", help="zone=eu-west, gpu!=none, disk in (ssd,nvme)"),
     one("--strategy", metavar="NAME", help="epvm, spread, binpack, greedy or roundrobin"),
     one("--count", metavar="N", help="That many tasks, NAME-1 to NAME-N"),
+    many("--prefer", "preferences", metavar="EXPR[:WEIGHT]", help="Wish of a node, -100 to 100: disk=ssd:80  [50]"),
+    one("--spread", metavar="LABEL", help="Evenly over a label's values, with its group: web for web-3"),
+    one("--max-per-node", metavar="N", help="Most tasks of its group on one node"),
+    one("--near", metavar="NAME", help="On the node of that task, or of one of that group"),
+    one("--far", metavar="NAME", help="On no node with that task, or with one of that group"),
     one("--priority", metavar="N", help="0 to 100: of those that wait, the higher is placed first  [50]"),
 )
 """Where it may go."""

@@ -55,6 +55,14 @@ def every(read: Callable[[str], T]) -> Callable[[Iterable[str]], list[T]]:
     return read_all
 
 
+def preference(text: str) -> Spec:
+    """Read ``disk=ssd:80``; without a weight that of the spec."""
+    expression, colon, weight = text.rpartition(":")
+    if not (colon and re.fullmatch(r"-?\d+", weight, re.ASCII)):
+        return {"constraint": text}
+    return {"constraint": expression, "weight": int(weight)}
+
+
 def pairs(values: Iterable[str]) -> dict[str, str]:
     """Read ``KEY=VALUE`` of every value; the last one of a key holds, as in Docker."""
     return dict(every(_pair)(values))

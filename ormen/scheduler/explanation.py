@@ -11,6 +11,7 @@ from ormen.reasons import Reason
 from ormen.scheduler import sentences
 from ormen.scheduler.filters import AMOUNTS, OPEN, WHERE, Filter, HostPorts
 from ormen.scheduler.gpus import NamedGpus, could_have
+from ormen.scheduler.neighbours import Beside, Neighbours
 from ormen.scheduler.ports import PortBook
 from ormen.scheduler.values import Blocker, Change, Fleet, Need
 
@@ -39,7 +40,8 @@ class Blockers(Mapping[str, tuple[Blocker, ...]]):
 
 def filters(fleet: Fleet) -> tuple[Filter, ...]:
     """Return every filter, in the order in which tables name blockers."""
-    return (OPEN, *WHERE, *AMOUNTS, NamedGpus(fleet.names), HostPorts(PortBook(fleet), dict(fleet.names)))
+    beside = Beside(Neighbours.of(fleet))
+    return (OPEN, *WHERE, beside, *AMOUNTS, NamedGpus(fleet.names), HostPorts(PortBook(fleet), dict(fleet.names)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ costs, a cost a node, infinite where the need does not fit. After a placement on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
@@ -16,7 +16,9 @@ from typing import Any, TypeAlias
 from ormen.node import Resources
 from ormen.scheduler.filters import OPEN, WHERE
 from ormen.scheduler.gpus import Lent, chosen
+from ormen.scheduler.neighbours import Neighbours
 from ormen.scheduler.ports import PortBook
+from ormen.scheduler.ranks import Columns, Lists, Ranks
 from ormen.scheduler.strategies import Formula, Load, Scalar, named
 from ormen.scheduler.values import Fleet, Need, engine_of
 from ormen.task import Port
@@ -29,7 +31,10 @@ _SCALAR = Scalar()
 
 @dataclass(slots=True)
 class Lane:
-    """One class of needs: which nodes are open to it, and what each would cost."""
+    """One class of needs: which nodes are open to it, and what each would cost.
+
+    `watched` says that rules of tasks beside each other have a say in it.
+    """
 
     need: Need
     formula: Formula
@@ -37,14 +42,17 @@ class Lane:
     costs: Costs
     fitted: int
     seen: int
+    watched: bool = False
+    ranks: Ranks | None = None
 
 
 class Ledger:
     """The fleet's amounts and ports, and the costs of every class that was asked for."""
 
-    def __init__(self, fleet: Fleet, *, vectors: bool) -> None:
+    def __init__(self, fleet: Fleet, needs: Sequence[Need] = (), *, vectors: bool) -> None:
         nodes = fleet.nodes
         self.fleet = fleet
+        self.neighbours = Neighbours.of(fleet, needs)
         self.book = PortBook(fleet)
         self.index = {node.name: i for i, node in enumerate(nodes)}
         self._base = fleet.base or float(max(2, len(nodes)))
@@ -69,15 +77,18 @@ class Ledger:
         for i, node in enumerate(nodes):
             self._mates.setdefault(engine_of(node), []).append(i)
         self.lowest: Callable[[Costs, int], int] = _lowest
+        self._spreads: dict[str, list[Ranks]] = {}
+        self._columns: Columns = Lists()
         if vectors:
-            from ormen.scheduler.vectors import lowest
+            from ormen.scheduler.vectors import Arrays, lowest
 
-            self.lowest = lowest
+            self.lowest, self._columns = lowest, Arrays()
 
     def lane(self, need: Need) -> Lane:
         """Return the need's class with costs that are true now, for a task without a seat."""
         strategy = need.strategy or self.fleet.strategy
-        key = (need.resources, need.ports, need.constraints, need.pinned, need.gpu_ids, strategy)
+        neighbours = self.neighbours.class_of(need)
+        key = (need.resources, need.ports, need.constraints, need.pinned, need.gpu_ids, strategy, neighbours)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = self._build(replace(need, key="", seat=None), named(strategy))
@@ -99,6 +110,13 @@ class Ledger:
             for i, cost in general:
                 self._set(lane, i, cost)
 
+    def pick(self, lane: Lane, need: Need, turn: int) -> tuple[int, int | None]:
+        """Return the best node of a lane, and how many were as well suited before its cost; None without such ranks."""
+        if lane.ranks is None:
+            return self.lowest(lane.costs, turn), None
+        costs = lane.ranks.narrowed(lane.costs, seat=self.index.get(need.seat or ""))
+        return self.lowest(costs, turn), self._columns.finite(costs)
+
     def take(self, need: Need, i: int) -> tuple[Port, ...]:
         """Reserve what `need` asks on node `i`, which it fits, and return its ports. A seat is kept, not doubled."""
         node, asked, load = self.fleet.nodes[i], need.resources, self._load
@@ -112,6 +130,9 @@ class Ledger:
             load.reserved_memory[i] += asked.memory_bytes
             load.reserved_disk[i] += asked.disk_bytes
             load.tasks[i] += 1
+            self.neighbours.take(need, node.name)
+            for ranks in self._spreads.get(need.group, ()):
+                ranks.take(i)
             self._changed.append(i)
         return ports
 
@@ -137,10 +158,12 @@ class Ledger:
             gpus = sum(gpu in lent for gpu in nodes[i].gpus)
             reserved = Resources(load.reserved_cpu[i], load.reserved_memory[i], load.reserved_disk[i], gpus)
             nodes[i] = replace(nodes[i], reserved=reserved, tasks=load.tasks[i], lent=lent)
-        return replace(self.fleet, nodes=tuple(nodes), taken=self.book.taken())
+        beside, apart = self.neighbours.beside, self.neighbours.apart
+        return replace(self.fleet, nodes=tuple(nodes), taken=self.book.taken(), beside=beside, apart=apart)
 
     def _build(self, need: Need, formula: Formula) -> Lane:
-        lane = Lane(need, formula, self._open(need), [], 0, len(self._changed))
+        lane = Lane(need, formula, self._open(need), [], 0, len(self._changed), self.neighbours.concerns(need))
+        lane.ranks = self._ranks(need)
         if self._vectors:
             from ormen.scheduler.vectors import costs
 
@@ -152,12 +175,24 @@ class Ledger:
                 ]
             if need.ports:
                 fits = [here and self.book.admits(need, self.fleet.nodes[i]) for i, here in enumerate(fits)]
+            if lane.watched:
+                names = (node.name for node in self.fleet.nodes)
+                fits = [here and self.neighbours.admits(need, name) for here, name in zip(fits, names, strict=True)]
             lane.costs = costs(self._load, need.resources, formula=formula, base=self._base, fits=fits)
             lane.fitted = int((lane.costs < inf).sum())
         else:
             lane.costs = [self._cost(lane, need, i) for i in range(len(lane.open))]
             lane.fitted = sum(cost < inf for cost in lane.costs)
         return lane
+
+    def _ranks(self, need: Need) -> Ranks | None:
+        rules = need.rules
+        if rules is None or not (rules.spread or rules.preferences):
+            return None
+        ranks = Ranks(rules, self.fleet.nodes, self.neighbours.beside.get(need.group, {}), self._columns)
+        if rules.spread:
+            self._spreads.setdefault(need.group, []).append(ranks)
+        return ranks
 
     def _open(self, need: Need) -> list[bool]:
         key = (need.constraints, need.pinned)
@@ -188,6 +223,7 @@ class Ledger:
             or disk + asked.disk_bytes > load.disk[i]
             or (need.ports and not self.book.admits(need, node))
             or (asked.gpus and chosen(need, node, self._lent(i)) is None)
+            or (lane.watched and not self.neighbours.admits(need, node.name))
         ):
             return inf
         busy = load.busy_cpu[i], load.busy_memory[i], load.busy_disk[i]

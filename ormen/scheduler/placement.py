@@ -21,11 +21,11 @@ def place(needs: Sequence[Need], fleet: Fleet, *, vectors: bool | None = None) -
     Equal input gives equal output. No node is filled beyond its capacity and no host port given twice on an
     engine, as far as `fleet` tells; the store's ``assign`` checks it all again. Refusals are explained by the
     fleet as the whole list leaves it. `vectors` chooses the path by hand: both answer the same. Raises ValueError
-    for a strategy or a constraint that cannot be read.
+    for a strategy or a constraint that cannot be read. What is to be near to a later need is refused: see `in_order`.
     """
     if not fleet.nodes:
         return [refuse(need, fleet) for need in needs]
-    ledger = Ledger(fleet, vectors=len(fleet.nodes) >= VECTORS_FROM if vectors is None else vectors)
+    ledger = Ledger(fleet, needs, vectors=len(fleet.nodes) >= VECTORS_FROM if vectors is None else vectors)
     turn = fleet.turn % len(fleet.nodes)
     answers: list[Placement | None] = []
     for need in needs:
@@ -45,7 +45,7 @@ def _place_one(need: Need, ledger: Ledger, turn: int) -> Placement | None:
             found = _choose(need, lane, ledger, turn=turn)
     if found is None:
         return None
-    chosen, cost, fitted, following = found
+    chosen, cost, fitted, suited, following = found
     nodes = ledger.fleet.nodes
     return Placement(
         key=need.key,
@@ -56,11 +56,12 @@ def _place_one(need: Need, ledger: Ledger, turn: int) -> Placement | None:
         next=tuple((nodes[i].name, price) for i, price in following),
         ports=ledger.take(need, chosen),
         gpus=ledger.lend(need, chosen),
+        suited=suited,
     )
 
 
-Choice = tuple[int, float, int, tuple[tuple[int, float], ...]]
-"""Node index, its cost, how many nodes fit, and the runner-up with its cost."""
+Choice = tuple[int, float, int, int | None, tuple[tuple[int, float], ...]]
+"""Node index, its cost, how many nodes fit, how many of them are best suited, and the runner-up with its cost."""
 
 
 def _choose(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> Choice | None:
@@ -70,29 +71,29 @@ def _choose(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> Choice | No
     costs, fitted = lane.costs, lane.fitted
     prefer = ledger.index.get(need.prefer or "")
     if prefer is not None and need.prefer not in need.avoid and costs[prefer] < inf:
-        chosen = prefer
+        chosen, suited = prefer, None
     else:
-        chosen = _cheapest(need, lane, ledger, turn=turn)
+        chosen, suited = _cheapest(need, lane, ledger, turn=turn)
     cost = float(costs[chosen])
     costs[chosen] = inf
-    second = ledger.lowest(costs, turn)
+    second, _ = ledger.pick(lane, need, turn)
     following = ((second, float(costs[second])),) if costs[second] < inf else ()
     costs[chosen] = cost
-    return chosen, cost, fitted, following
+    return chosen, cost, fitted, suited, following
 
 
-def _cheapest(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> int:
+def _cheapest(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> tuple[int, int | None]:
     costs = lane.costs
     if not need.avoid:
-        return ledger.lowest(costs, turn)
+        return ledger.pick(lane, need, turn)
     avoided = [(i, float(costs[i])) for name in need.avoid if (i := ledger.index.get(name)) is not None]
     for i, _ in avoided:
         costs[i] = inf
-    best = ledger.lowest(costs, turn)
-    others_fit = costs[best] < inf
+    best = ledger.pick(lane, need, turn)
+    others_fit = costs[best[0]] < inf
     for i, cost in avoided:
         costs[i] = cost
-    return best if others_fit else ledger.lowest(costs, turn)
+    return best if others_fit else ledger.pick(lane, need, turn)
 
 
 def _with_refusals(
@@ -106,15 +107,8 @@ def _with_refusals(
     filled: list[Placement | Refusal] = []
     for need, answer in zip(needs, answers, strict=True):
         if answer is None:
-            kind = (
-                need.resources,
-                need.ports,
-                need.constraints,
-                need.pinned,
-                need.volume,
-                need.gpu_ids,
-                need.seat and need.key,
-            )
+            where = (need.constraints, need.pinned, need.volume, need.seat and need.key)
+            kind = (need.resources, need.ports, need.gpu_ids, *where, ledger.neighbours.class_of(need))
             if kind not in known:
                 known[kind] = refuse(need, fleet)
             filled.append(known[kind].of(need))

@@ -26,7 +26,7 @@ def rehearse(needs: Sequence[Need], fleet: Fleet) -> list[Rehearsed]:
     `fleet.names` must have the names of the needs, too: one may stand in the way of the next.
     """
     answers = place(needs, fleet)
-    ledger = Ledger(fleet, vectors=len(fleet.nodes) >= VECTORS_FROM)
+    ledger = Ledger(fleet, needs, vectors=len(fleet.nodes) >= VECTORS_FROM)
     found = []
     for need, answer in zip(needs, answers, strict=True):
         if isinstance(answer, Refusal):

@@ -12,23 +12,13 @@ from ormen.reasons import Code
 from ormen.scheduler.constraints import FACTS, Constraint, parse, values_of
 from ormen.scheduler.filters import AMOUNTS, GPUS, OPEN, VOLUME, WHERE, Amount, Filter, HostPorts, room, volume_phrase
 from ormen.scheduler.gpus import OTHERS, absent_sentence, taken_sentence
-from ormen.scheduler.values import Fleet, Need
+from ormen.scheduler.neighbours import Beside
+from ormen.scheduler.values import Finding, Fleet, Need
 from ormen.scheduler.words import counted, listed
 from ormen.units import format_age, format_size
 
 NAME = "\0"
 """Stands for the task's name in a clause and in a remedy: one refusal answers for many tasks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the scan found: a code, the sentence, and what follows "NAME waits" if it is not "because" + sentence."""
-
-    code: Code
-    sentence: str
-    clause: str = ""
-    notes: tuple[str, ...] = ()
-    fixes: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +35,18 @@ class Views:
     allowed: tuple[Node, ...]
     open: tuple[Node, ...]
     fitting: tuple[Node, ...]
+    beside: Beside
 
     @classmethod
     def of(cls, need: Need, fleet: Fleet, rules: Sequence[Filter]) -> Views:
         """Return the views; `rules` are all filters, the one for ports last."""
-        ports = rules[-1]
+        ports, beside = rules[-1], next(rule for rule in rules if isinstance(rule, Beside))
         assert isinstance(ports, HostPorts)
         allowed = tuple(node for node in fleet.nodes if all(rule.admits(need, node) for rule in WHERE))
         takes = tuple(node for node in allowed if OPEN.admits(need, node))
         taking = tuple(rule for rule in rules if rule is not OPEN and rule not in WHERE)
         fitting = tuple(node for node in takes if all(rule.admits(need, node) for rule in taking))
-        return cls(need, fleet, ports, taking, allowed, takes, fitting)
+        return cls(need, fleet, ports, taking, allowed, takes, fitting, beside)
 
 
 def find(views: Views) -> Finding:
@@ -68,7 +59,13 @@ def find(views: Views) -> Finding:
     if views.fitting:
         found = f"{counted(len(views.fitting), 'node')} {'fits' if len(views.fitting) == 1 else 'fit'}"
         return Finding(Code.BACKOFF, f"Its pause is not over yet; {found}.")
-    return _too_large(views) or _closed(views) or _short(views) or _mixed(views)
+    return (
+        _too_large(views)
+        or _closed(views)
+        or views.beside.finding(views.need, views.open)
+        or _short(views)
+        or _mixed(views)
+    )
 
 
 def fixes(views: Views, finding: Finding) -> tuple[tuple[str, str | None], ...]:
@@ -183,6 +180,8 @@ def _states(nodes: Sequence[Node]) -> str:
 def _short(views: Views) -> Finding | None:
     """Say what alone blocks every node that takes tasks: an amount, or host ports."""
     need, nodes = views.need, views.open
+    if not all(views.beside.admits(need, node) for node in nodes):
+        return None
     for amount in AMOUNTS:
         if any(amount.admits(need, node) for node in nodes):
             continue
@@ -227,17 +226,19 @@ def _mixed(views: Views) -> Finding:
         for name, code in _lacks(views, node):
             blocked.setdefault(name, []).append(node.name)
             codes[code] += 1
-    parts = [
-        f"{name} {'are' if name == GPUS.noun else 'is'} {'taken' if ' ' in name else 'short'} on {listed(nodes)}"
-        for name, nodes in blocked.items()
-    ]
+    parts = [f"{name} on {listed(nodes)}" for name, nodes in blocked.items()]
     return Finding(codes.most_common(1)[0][0], f"No node has all it needs: {listed(parts, most=9)}.")
 
 
 def _lacks(views: Views, node: Node) -> list[tuple[str, Code]]:
-    lacks = [(amount.noun, amount.code) for amount in AMOUNTS if not amount.admits(views.need, node)]
-    taken = [blocker for rule in views.taking[-2:] for blocker in rule.explain(views.need, node)]
-    return lacks + [(blocker.sentence.partition(": ")[0], blocker.code) for blocker in taken]
+    lacks = views.beside.lacks(views.need, node)
+    for amount in AMOUNTS:
+        if not amount.admits(views.need, node):
+            lacks.append((f"{amount.noun} {'are' if amount.noun == GPUS.noun else 'is'} short", amount.code))
+    for blocker in (blocker for rule in views.taking[-2:] for blocker in rule.explain(views.need, node)):
+        name = blocker.sentence.partition(": ")[0]
+        lacks.append((f"{name} is {'taken' if ' ' in name else 'short'}", blocker.code))
+    return lacks
 
 
 def _nowhere(views: Views) -> Finding:

@@ -8,8 +8,11 @@ from typing import Any
 
 from ormen.node import Node, Resources
 from ormen.reasons import Code
-from ormen.spec import USUAL_PRIORITY, PortSpec
+from ormen.spec import USUAL_PRIORITY, PortSpec, Rules
 from ormen.task import Port
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Per name of a task or group, and node: a number of tasks."""
 
 Taken = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
 """Per engine id and host port (``8080/tcp``): who holds it, as pairs (bind address, task id)."""
@@ -31,6 +34,8 @@ class Need:
     `volume` is there. Of a list, those of a higher `priority` have their turn first; that is the caller's to see to.
     `gpu_ids` names the GPUs that it wants, where any will not do; `gpus_before` are those that it had, which it gets
     again where they are free.
+
+    `name` and `group` are what it counts as for others, and `rules` what it asks of nodes beyond room, None: nothing.
     """
 
     key: str
@@ -46,6 +51,9 @@ class Need:
     priority: int = USUAL_PRIORITY
     gpu_ids: tuple[str, ...] = ()
     gpus_before: tuple[str, ...] = ()
+    name: str = ""
+    group: str = ""
+    rules: Rules | None = None
 
     def fixed_ports(self) -> tuple[PortSpec, ...]:
         """Return the ports whose host port the spec names."""
@@ -63,6 +71,8 @@ class Fleet:
     `turn` rotates ties and the pool, so that two managers do not choose alike. `binds` maps a node to the
     address that ports without one listen on. `base` replaces the base of E-PVM's cost (None: the number of
     nodes, as in the paper). `names` maps task ids to names, for sentences only.
+    `beside` says how many tasks of a name or group each node has, for those that the needs' rules speak of; `apart` how
+    many tasks each node has that keep the tasks of a name or group away.
     """
 
     nodes: Sequence[Node]
@@ -73,6 +83,8 @@ class Fleet:
     binds: Mapping[str, str] = field(default_factory=dict)
     base: float | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    beside: Counts = field(default_factory=dict)
+    apart: Counts = field(default_factory=dict)
 
     def bind(self, node: Node, port: PortSpec) -> str:
         """Return the host address on which `port` listens on `node`."""
@@ -86,7 +98,10 @@ def engine_of(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The choice of a node. `cost` is the strategy's, `fitted` the number of nodes that fit, `next` the runner-up."""
+    """The choice of a node. `cost` is the strategy's, `fitted` the number of nodes that fit, `next` the runner-up.
+
+    `suited` is how many of those that fit met the need's preferences and spread best; None where it has neither.
+    """
 
     key: str
     node: str
@@ -96,6 +111,7 @@ class Placement:
     next: tuple[tuple[str, float], ...] = ()
     ports: tuple[Port, ...] = ()
     gpus: tuple[str, ...] = ()
+    suited: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``placement`` of a task, costs with three significant digits."""
@@ -103,6 +119,7 @@ class Placement:
             "strategy": self.strategy,
             "cost": _shown(self.cost),
             "fitted": self.fitted,
+            **({} if self.suited is None else {"suited": self.suited}),
             "next": [{"node": node, "cost": _shown(cost)} for node, cost in self.next],
         }
 
@@ -110,6 +127,11 @@ class Placement:
         """Return the sentence of ``task.placed`` after "attempt N on": ``node-1, cheapest of 3 nodes that fit``."""
         if self.fitted == 1:
             return f"{self.node}, the only node that fits"
+        if self.suited == 1:
+            return f"{self.node}, best suited of {self.fitted} nodes that fit"
+        if self.suited is not None and self.suited < self.fitted:
+            best = _SUPERLATIVES[self.strategy]
+            return f"{self.node}, {best} of the {self.suited} best suited of {self.fitted} nodes that fit"
         return f"{self.node}, {_SUPERLATIVES[self.strategy]} of {self.fitted} nodes that fit"
 
 
@@ -164,3 +186,14 @@ class Blocker:
             if amount is not None:
                 document[name + _UNITS.get(self.code, "")] = amount / scale if scale > 1 else amount
         return {**document, **self.details, "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the scan found: a code, the sentence, and what follows "NAME waits" if it is not "because" + sentence."""
+
+    code: Code
+    sentence: str
+    clause: str = ""
+    notes: tuple[str, ...] = ()
+    fixes: tuple[tuple[str, str | None], ...] = ()

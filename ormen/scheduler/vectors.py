@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,6 +48,27 @@ def costs(load: Load, asked: Resources, *, formula: Formula, base: float, fits: 
     )
     column[~(free & np.array(fits, dtype=bool))] = np.inf
     return column
+
+
+class Arrays:
+    """The columns of ranks as numpy's arrays."""
+
+    def packed(self, numbers: Sequence[int]) -> Amount:
+        """Return a column of these numbers."""
+        return np.array(numbers, dtype=np.int64)
+
+    def looked_up(self, values: Amount, table: Sequence[int]) -> Amount:
+        """Return the table's entry for each value."""
+        return np.array(table, dtype=np.int64)[values]
+
+    def kept_least(self, costs: Amount, ranks: Amount) -> Amount:
+        """Return the costs, infinite wherever `ranks` has more than its least among the nodes that fit."""
+        fits = costs < np.inf
+        return np.where(ranks == ranks[fits].min(), costs, np.inf) if fits.any() else costs
+
+    def finite(self, costs: Amount) -> int:
+        """Return how many costs are not infinite."""
+        return int(np.count_nonzero(costs < np.inf))
 
 
 def lowest(column: Column, start: int) -> int:

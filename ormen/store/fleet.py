@@ -238,6 +238,31 @@ class FleetReader(RedisStore):
         }
 
     @answering
+    def beside(self, nodes: Sequence[str], words: Iterable[str]) -> dict[str, dict[str, int]]:
+        """Return for each name how many tasks of that group each node has; one that a live task has, as well."""
+        found: dict[str, dict[str, int]] = {}
+        for word in words:
+            with self.client.pipeline(transaction=False) as pipe:
+                pipe.hget(self.keys.names, word)
+                for node in nodes:
+                    pipe.hget(self.keys.groups(node), word)
+                holder, *counts = pipe.execute()
+            found[word] = {node: int(count) for node, count in zip(nodes, counts, strict=True) if count}
+            seat = self.client.hget(self.keys.task(holder), "seat") if holder else None
+            if seat:
+                found[word].setdefault(seat, 1)
+        return found
+
+    @answering
+    def apart(self) -> dict[str, dict[str, int]]:
+        """Return for each task or group that others keep away from them on which nodes those are, and how many."""
+        found: dict[str, dict[str, int]] = {}
+        for field, count in self.client.hgetall(self.keys.apart).items():
+            node, _, word = field.partition(" ")
+            found.setdefault(word, {})[node] = int(count)
+        return found
+
+    @answering
     def mark_node(self, name: str, *, mode: str, by: str, why: str | None) -> Node:
         """Make a node ``active``, ``draining`` or ``cordoned``; it stays so whatever becomes of its agent."""
         event = {"active": "node.activated", "draining": "node.draining", "cordoned": "node.cordoned"}[mode]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ormen.store.redis import RedisStore, answering
 from ormen.store.scripts import BATCH
 
-NODE_KEY = re.compile(r"node:(.+?)(?::tasks|:inbox|:probes)?")
+NODE_KEY = re.compile(r"node:(.+?)(?::tasks|:inbox|:probes|:groups)?")
 ENGINE_KEY = re.compile(r"engine:(.+):ports")
 
 

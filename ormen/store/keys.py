@@ -34,6 +34,10 @@ brake                        hash         since when a mass loss is held back, o
                                           how many nodes, and the last release
 node:<n>:tasks               set          tasks that may have a container there     member: until confirmed gone
 node:<n>:inbox               list         tasks whose record has changed            until the agent takes it
+node:<n>:groups              hash         group -> how many of its tasks have their  field: while there are any
+                                          seat on the node
+apart                        hash         node and name -> how many tasks there     field: while there are any
+                                          keep that task or group away
 node:<n>:probes              hash         task -> time of its last check            replaced with each report
 strangers                    sorted set   agents of another cluster that call here, by    30 s (TTL)
                                           time of their last heartbeat
@@ -116,6 +120,11 @@ class Keys:
     def waiting(self) -> str:
         """Return the key of the tasks that wait, the highest priority first, then the oldest."""
         return f"{self.prefix}waiting"
+
+    @property
+    def apart(self) -> str:
+        """Return the key of which nodes have tasks that keep others away."""
+        return f"{self.prefix}apart"
 
     @property
     def deadlines(self) -> str:
@@ -226,6 +235,10 @@ class Keys:
     def inbox(self, name: str) -> str:
         """Return the key of a node's inbox."""
         return f"{self.prefix}node:{name}:inbox"
+
+    def groups(self, name: str) -> str:
+        """Return the key of how many tasks of each group have their seat on a node."""
+        return f"{self.prefix}node:{name}:groups"
 
     def probes(self, name: str) -> str:
         """Return the key of when a node's agent last made each task's check."""

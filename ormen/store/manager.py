@@ -11,7 +11,7 @@ from typing import Any
 from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
-from ormen.spec import USUAL_PRIORITY
+from ormen.spec import NO_RULES, USUAL_PRIORITY, Rules
 from ormen.store.changing import Changer
 from ormen.store.figures import FigureStore
 from ormen.store.keeping import Keeper
@@ -47,7 +47,10 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A task to be given to a node; `placement` is the document the API shows."""
+    """A task to be given to a node; `placement` is the document the API shows.
+
+    `group` is what it is counted by, and `rules` what else must be or not be on the node; both are checked again.
+    """
 
     task: str
     node: str
@@ -56,11 +59,13 @@ class Assignment:
     placement: Mapping[str, Any]
     text: str
     gpus: tuple[str, ...] = ()
+    group: str = ""
+    rules: Rules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What became of an assignment: `code` is OK, STATE, NODE, FIT, PORT or GPU.
+    """What became of an assignment: `code` is OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
 
     `ring` says that the node wants a ring. `former` are nodes that want one too: they may still have a container of an
     earlier attempt.
@@ -109,6 +114,14 @@ def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
         }
         for task in batch
     ]
+
+
+def _beside(assignment: Assignment) -> dict[str, str]:
+    if not assignment.group:
+        return {}
+    rules = assignment.rules
+    asked = {"most": rules.most, "near": rules.near, "far": rules.far}
+    return {"group": assignment.group, **{key: str(value) for key, value in asked.items() if value is not None}}
 
 
 class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
@@ -173,6 +186,7 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
                         "placement": json.dumps(a.placement, separators=(",", ":")),
                         "text": a.text,
                         **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
+                        **_beside(a),
                     }
                     for a in assignments[start : start + BATCH]
                 ]

@@ -56,7 +56,7 @@ VERBS = (
 """Every verb; a test compares the list with the files."""
 
 SHARED = {
-    "assign": ("common", "taking"),
+    "assign": ("common", "taking", "neighbours"),
     "lose": ("common", "ending", "brake"),
     **dict.fromkeys(("confirm", "expire", "forget", "prune", "remove", "report", "stop"), ("common", "ending")),
 }

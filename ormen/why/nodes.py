@@ -145,9 +145,14 @@ def _noun(rule: Filter, node: Node) -> str:
         return rule.noun
     if rule is OPEN:
         return node.state.value if node.state.value != "ready" else "listing its containers"
-    return {"Constraints": "label", "Volume": "volume", "HostPorts": "port", "NamedGpus": "GPU"}.get(
-        type(rule).__name__, "other"
-    )
+    names = {
+        "Constraints": "label",
+        "Volume": "volume",
+        "HostPorts": "port",
+        "NamedGpus": "GPU",
+        "Beside": "neighbours",
+    }
+    return names.get(type(rule).__name__, "other")
 
 
 def fitting(need: Need, fleet: Fleet) -> list[str]:

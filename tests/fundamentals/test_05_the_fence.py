@@ -53,7 +53,7 @@ def test_a_transition_must_come_from_where_the_record_is(world: World) -> None:
 
 
 def test_no_agent_ends_what_only_waits(world: World) -> None:
-    """News that comes twice, or after its node was given up, has the right pair still: the attempt is over all the same."""
+    """News that comes twice, or after its node was given up, has the right pair, and comes to nothing."""
     sailor = world.sailor("node-1")
     task = world.run()
     news = Report(task.id, "node-1", 1, State.PENDING, Reason(Code.INTERRUPTED, "Somebody ended it."))

@@ -10,13 +10,14 @@ from typing import Any
 
 from redis import Redis
 
+from ormen.spec import Rules
 from ormen.task import TRANSITIONS, Port, State
 
 PERMITTED = {(source.value, target.value) for source, targets in TRANSITIONS.items() for target in targets}
 LIVE, PLACED, ENDED = {"pending", "scheduled", "running"}, {"scheduled", "running"}, {"completed", "failed"}
 VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "rmemory", "rdisk", "tasks", "load",
         "engine", "rev")  # fmt: skip
-SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled",
+SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled", "apart",
           "counts", "events", "loops", "figures",
           "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "brake"}  # fmt: skip
 KINDS = {"task", "spec", "node", "engine"}
@@ -91,6 +92,7 @@ def check(raw: Raw) -> None:
     """Assert everything that must hold whatever happened."""
     reservations_are_the_sum_of_seats(raw)
     ports_are_held_once_and_by_seats(raw)
+    neighbours_are_counted_by_seats(raw)
     records_agree_with_themselves(raw)
     indexes_agree_with_records(raw)
     lists_agree_with_holders(raw)
@@ -125,6 +127,21 @@ def ports_are_held_once_and_by_seats(raw: Raw) -> None:
     assert found == wanted
 
 
+def neighbours_are_counted_by_seats(raw: Raw) -> None:
+    """Each node counts the groups of the records with a seat there, and whom they keep away from it."""
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    away: Counter[str] = Counter()
+    for record in raw.tasks.values():
+        for word in record.get("here", "").split():
+            if word.startswith("!"):
+                away[f"{record['seat']} {word[1:]}"] += 1
+            else:
+                groups[record["seat"]][word] += 1
+    for node in raw.views:
+        assert {word: int(n) for word, n in raw.keys.get(f"node:{node}:groups", {}).items()} == groups[node], node
+    assert {field: int(n) for field, n in raw.keys.get("apart", {}).items()} == away
+
+
 def records_agree_with_themselves(raw: Raw) -> None:
     """What a record says of node, seat, wish and times fits its state."""
     for task, record in raw.listed.items():
@@ -134,6 +151,7 @@ def records_agree_with_themselves(raw: Raw) -> None:
             assert record["node"] in raw.views, f"{task} is {state} on a node that nobody knows"
         assert ("assigned" in record) is (state in PLACED), task
         assert not (state in ENDED and seat), task
+        assert "here" not in record or seat, f"{task} counts on no node"
         assert not (state == "pending" and record["wanted"] != "running"), f"{task} waits and is not wanted"
         assert ("next" in record) is (state == "pending"), task
         assert state not in ENDED or "ended" in record, task
@@ -232,3 +250,14 @@ def clash(raw: Raw, task: str, engine: str, ports: tuple[Port, ...]) -> bool:
         for word in held.get(f"{port.host}/{port.protocol}", "").split()
         for bind, _, owner in [word.rpartition("=")]
     )
+
+
+def check_neighbours(before: Raw, task: str, node: str, beside: tuple[str, Rules]) -> None:
+    """Assert that those who were on the node before let a task of this group and with these rules be there, too."""
+    (group, rules), record = beside, before.tasks[task]
+    there = before.keys.get(f"node:{node}:groups", {})
+    own = record.get("seat") == node and record.get("here", "").split()[:1] == [group]
+    assert rules.most is None or int(there.get(group, 0)) - own < rules.most
+    assert rules.far is None or rules.far not in there
+    assert rules.near is None or rules.near in there
+    assert not group or f"{node} {group}" not in before.keys.get("apart", {})

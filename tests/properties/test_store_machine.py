@@ -18,12 +18,13 @@ from ormen.errors import IdTaken, NameTaken, NodeNotFound, NodeTaken, StillRunni
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
+from ormen.spec import NO_RULES, Rules
 from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import Assignment, NewTask
-from ormen.task import Port, State, Task
+from ormen.task import PLACED, Port, State, Task
 from tests.properties.depth import walks
-from tests.properties.raw import PERMITTED, Raw, Record, check, check_fences, check_story, clash
+from tests.properties.raw import PERMITTED, Raw, Record, check, check_fences, check_neighbours, check_story, clash
 
 MIB = 1024**2
 CAPACITY = Resources(2000, 2048 * MIB, 10)
@@ -36,6 +37,9 @@ MARGIN_MS = 500
 
 ANY, ONE, OTHER = Port(80, 8080), Port(80, 8080, bind="10.0.0.1"), Port(80, 8080, bind="10.0.0.2")
 PORTS = [(), (), (ANY,), (ONE,), (OTHER,), (ONE, OTHER), (Port(80, 8080, "udp"), Port(81, 8081))]
+
+ASKED = [Rules(most=1), Rules(far="db"), Rules(near="db"), NO_RULES]
+BESIDE = [("", NO_RULES), ("", NO_RULES), ("db", NO_RULES), *(("web", rules) for rules in ASKED)]
 
 tasks, nodes = st.sampled_from(IDS), st.sampled_from(list(ENGINES))
 whiches = st.sampled_from(["now"] * 5 + ["old", "older", "later", "elsewhere"])
@@ -199,11 +203,13 @@ class Store(RuleBasedStateMachine):
 
     # What schedulers do.
 
-    @rule(task=tasks, node=nodes, ports=st.sampled_from(PORTS))
-    def assign(self, task: str, node: str, ports: tuple[Port, ...]) -> None:
+    @rule(task=tasks, node=nodes, ports=st.sampled_from(PORTS), beside=st.sampled_from(BESIDE))
+    def assign(self, task: str, node: str, ports: tuple[Port, ...], beside: tuple[str, Rules]) -> None:
         """Give a task to a node, whatever the scheduler believed."""
         age = self.age(node)
-        (given,) = self.deck.assign([Assignment(task, node, "10.0.0.1", ports, {}, "placed")])
+        (given,) = self.deck.assign([Assignment(task, node, "10.0.0.1", ports, {}, "placed", (), *beside)])
+        if given.placed:
+            check_neighbours(self.before, task, node, beside)
         self.same = not given.placed
         if given.code == "OK":
             record, view = self.record(task), self.before.views[node]
@@ -239,13 +245,9 @@ class Store(RuleBasedStateMachine):
         node, attempt = self.fence(task, which)
         told, record = FORMS[form](task, node, attempt), self.record(task)
         accepted = self.agent.report(told).accepted
-        own = (record.get("node"), record.get("attempt"), record.get("wanted") != "removed") == (
-            node,
-            str(attempt),
-            True,
-        )
+        own = (record.get("node"), record.get("attempt")) == (node, str(attempt)) and record.get("wanted") != "removed"
         source = "running" if told.also_started and record.get("state") == "scheduled" else record.get("state", "")
-        assert accepted is (own and (source, told.target.value) in PERMITTED)
+        assert accepted is (own and source in PLACED and (source, told.target.value) in PERMITTED)
         self.same = not accepted
         if twice:
             assert not self.agent.report(told).accepted

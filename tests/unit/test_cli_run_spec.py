@@ -40,6 +40,13 @@ TAKES = {
         ({"pull": "missing"}, "pull", "if-missing"),
         ({"stop_grace": "30"}, "stop_grace", 30.0),
         ({"priority": "80"}, "priority", 80),
+        (
+            {"preferences": ("disk=ssd:80", "zone~^a:b")},
+            "preferences",
+            [{"constraint": "disk=ssd", "weight": 80}, {"constraint": "zone~^a:b"}],
+        ),
+        ({"preferences": ("os=linux:-5",)}, "preferences", [{"constraint": "os=linux", "weight": -5}]),
+        ({"max_per_node": "1"}, "max_per_node", 1),
         ({"deadline_wait": "10m", "deadline_run": "3600"}, "deadline", {"wait": "10m", "run": 3600}),
         ({"entrypoint": "/bin/sh"}, "entrypoint", ["/bin/sh"]),
         ({"health": "/ready", "health_interval": "5s"}, "health", {"http": "/ready", "interval": "5s"}),

@@ -179,6 +179,9 @@ def test_a_seccomp_profile_is_read_here(tmp_path: Path) -> None:
     [
         ("/0/extra_hosts/db", "--add-host"),
         ("/0/log/driver", "--log-driver"),
+        ("/0/preferences/0/weight", "--prefer"),
+        ("/0/max_per_node", "--max-per-node"),
+        ("/0/deadline/run", "--deadline-run"),
         ("/0/log/options/max_size", "--log-opt"),
         ("/0/health/grace", "--health-start-period"),
         ("/0/volumes/0/host", "--volume"),

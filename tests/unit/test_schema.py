@@ -133,6 +133,10 @@ def test_every_fault_is_named_at_once() -> None:
          "write it as zone=eu, gpu!=none, disk in (ssd,nvme), zone~^eu- or kernel>=6.1"),
         ("retry_on", [0], "OUT_OF_RANGE", None), ("retry_on", [256], "OUT_OF_RANGE", None),
         ("retry_on", [], "MALFORMED", "leave it out for every code but 0"), ("retry_on", 75, "WRONG_TYPE", None),
+        ("preferences", [{"weight": 1}], "REQUIRED", None), ("preferences", ["disk=ssd"], "WRONG_TYPE", None),
+        ("preferences", [{"constraint": "disk=ssd", "weight": 101}], "OUT_OF_RANGE", None),
+        ("spread", "zone=a", "MALFORMED", "name the label alone, such as zone"),
+        ("max_per_node", 0, "OUT_OF_RANGE", None), ("near", "a b", "MALFORMED", None),
         ("priority", 101, "OUT_OF_RANGE", None), ("priority", "high", "WRONG_TYPE", None),
         ("deadline", {}, "REQUIRED", "leave deadline out for none"), ("deadline", "1h", "WRONG_TYPE", None),
         ("deadline", {"run": 0}, "OUT_OF_RANGE", None),
@@ -154,6 +158,22 @@ def test_limits_are_at_least_what_is_reserved() -> None:
     assert fault(memory_limit="64m").detail == "64 MiB is less than memory, 128 MiB by default"
     assert fault(cpu=2, cpu_limit=1).path == ("cpu_limit",)
     assert one(memory="64m", memory_limit="1g").spec.memory_limit_bytes == GIB
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "hint"),
+    [
+        ({"name": "web", "far": "web"}, "far", "max_per_node: 1 keeps its copies apart"),
+        ({"name": "web-2", "far": "web"}, "far", "max_per_node: 1 keeps its copies apart"),
+        ({"name": "web", "count": 3, "far": "web-2"}, "far", "max_per_node: 1 keeps its copies apart"),
+        ({"name": "web", "near": "web"}, "near", "leave it out"),
+        ({"near": "db", "far": "db"}, "far", None),
+    ],
+)
+def test_no_task_is_near_to_or_far_from_itself(spec: dict[str, object], field: str, hint: str | None) -> None:
+    """Nor from its own group, which has a field of its own; and nothing is both near and far."""
+    found = fault(**spec)
+    assert (found.path, found.code, found.hint) == ((field,), "CONFLICT", hint)
 
 
 def test_a_host_port_is_asked_once() -> None:

@@ -23,6 +23,7 @@ from ormen.cli.render.text import (
     word_colour,
     wrap,
 )
+from ormen.spec import USUAL_WEIGHT
 from ormen.units import UnitError, format_age, format_size, parse_size
 
 Record = Mapping[str, Any]
@@ -211,6 +212,11 @@ def _facts(task: Record, look: Look) -> list[str]:
         facts.append(("exit code", str(task["exit_code"])))
     if task.get("next_try_at") and task["state"] == "pending":
         facts.append(("next try", clock(task["next_try_at"], look)))
+    facts += [(key, clean(spec[key])) for key in ("spread", "near", "far") if spec.get(key)]
+    if spec.get("max_per_node"):
+        facts.append(("per node", f"at most {clean(spec['max_per_node'])}"))
+    if spec.get("preferences"):
+        facts.append(("prefers", _preferences(spec)))
     if spec.get("priority") is not None:
         facts.append(("priority", clean(spec["priority"])))
     if spec.get("deadline"):
@@ -229,6 +235,11 @@ def _restart(task: Record, spec: Record) -> str:
     text = "no" if policy is False else clean(policy or "on-failure")
     restarts = int(task.get("restarts") or 0)
     return f"{text}, {count(restarts, 'restart')}" if restarts > 0 else text
+
+
+def _preferences(spec: Record) -> str:
+    wishes = [(wish["constraint"], wish.get("weight", USUAL_WEIGHT)) for wish in spec["preferences"]]
+    return ", ".join(f"{clean(text)} ({weight})" for text, weight in wishes)
 
 
 def _deadline(task: Record, spec: Record, look: Look) -> str:

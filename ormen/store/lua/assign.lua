@@ -1,8 +1,8 @@
 -- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
--- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind], gpus = JSON of ids or absent, placement = JSON, address, text};
---       suspect = age in ms from which a node's heartbeat is too old.
+-- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind], gpus = JSON of ids or absent, placement = JSON,
+--       address, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old.
 -- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail, former nodes that want one, as they may
---       still have a container of the task]; code OK, STATE, NODE, FIT, PORT or GPU.
+--       still have a container of the task]; code OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
 -- Race closed: any number of schedulers that placed on the same view; only what still fits is written.
 local function assign(a)
   local t, v = load(a.id), view(a.node)
@@ -10,6 +10,8 @@ local function assign(a)
   local beat = redis.call('ZSCORE', P .. 'nodes:heartbeats', a.node)
   if not v or v.mode ~= 'active' or v.synced ~= '1' or v.trouble ~= '-' or not beat
       or NOW - beat > tonumber(A.suspect) then return { 'NODE', 0, a.node } end
+  local rule = a.group and forbidden(a, t)
+  if rule then return { rule, 0, a.node } end
   local cpu, memory, disk = amounts(t.need)
   if t.seat == a.node then reserve(v, t.need, -1) end
   if v.rcpu + cpu > v.cpu or v.rmemory + memory > v.memory or v.rdisk + disk > v.disk then return { 'FIT', 0, a.node } end
@@ -25,6 +27,7 @@ local function assign(a)
   reserve(v, t.need, 1)
   put_view(a.node, v)
   hold(v.engine, ports, t)
+  settle(a, t)
   set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, placement = a.placement, address = a.address,
     gpus = a.gpus or '[]', assigned = int(NOW), detail = 'sent to ' .. a.node })
   unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code')
@@ -37,6 +40,5 @@ local function assign(a)
   return { 'OK', knock(a.node, a.id), t.attempt, former }
 end
 
-local replies = {}
-for i, a in ipairs(A.tasks) do replies[i] = assign(a) end
-return cjson.encode(replies)
+for i, a in ipairs(A.tasks) do A.tasks[i] = assign(a) end
+return cjson.encode(A.tasks)

@@ -104,6 +104,15 @@ local function lend(node, id, gpus)
   if #words > 0 then redis.call('HSET', P .. 'node:' .. node, 'gpus', table.concat(words, ' ')) else redis.call('HDEL', P .. 'node:' .. node, 'gpus') end
 end
 
+-- Count a seat on a node, or count it no more: its group, and behind a ! whom it keeps away from there.
+local function beside(node, here, sign)
+  for word in string.gmatch(here, '%S+') do
+    local key, field = P .. 'node:' .. node .. ':groups', word
+    if string.sub(word, 1, 1) == '!' then key, field = P .. 'apart', node .. ' ' .. string.sub(word, 2) end
+    if redis.call('HINCRBY', key, field, sign) <= 0 then redis.call('HDEL', key, field) end
+  end
+end
+
 -- Give back what this record holds: its seat's amounts, GPUs and host ports. Called by whatever ends an attempt.
 local function release(t)
   if not t.seat then return end
@@ -112,6 +121,7 @@ local function release(t)
   if v then
     reserve(v, t.need, -1)
     put_view(t.seat, v)
+    beside(t.seat, t.here or '', -1)
     -- The node's agent may have come back on another engine; the ports are still the old one's.
     local engine = t.engine or v.engine
     local key = P .. 'engine:' .. engine .. ':ports'
@@ -123,7 +133,7 @@ local function release(t)
       if #rest > 0 then redis.call('HSET', key, field, table.concat(rest, ' ')) else redis.call('HDEL', key, field) end
     end
   end
-  unset(t, 'seat', 'engine')
+  unset(t, 'seat', 'engine', 'here')
 end
 
 -- Put a task into a node's inbox; 1 when the inbox was empty, so that the node wants a ring. A node that is lost or

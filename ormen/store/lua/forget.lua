@@ -27,7 +27,7 @@ local heard = redis.call('ZSCORE', P .. 'nodes:heartbeats', A.node)
 if not heard or NOW - heard > tonumber(A.suspect) then redis.call('DEL', unpack(A.queue)) end
 local on, lost = redis.call('HGET', P .. 'brake', 'on'), redis.call('ZSCORE', P .. 'nodes:lost', A.node)
 if on and lost and tonumber(lost) >= on - 30000 then redis.call('HINCRBY', P .. 'brake', 'removed', 1) end
-redis.call('DEL', key, key .. ':inbox', key .. ':tasks', key .. ':probes')
+redis.call('DEL', key, key .. ':inbox', key .. ':tasks', key .. ':probes', key .. ':groups')
 redis.call('HDEL', P .. 'nodes:view', A.node)
 redis.call('HDEL', P .. 'nodes:facts', A.node)
 redis.call('ZREM', P .. 'nodes:heartbeats', A.node)

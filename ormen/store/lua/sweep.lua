@@ -5,7 +5,7 @@ local used, gone = {}, 0
 for _, raw in ipairs(redis.call('HVALS', P .. 'nodes:view')) do used[string.match(raw, '(%S+) %S+$')] = true end
 for _, node in ipairs(A.nodes) do
   local key = P .. 'node:' .. node
-  if redis.call('HEXISTS', P .. 'nodes:view', node) == 0 then gone = gone + redis.call('DEL', key, key .. ':tasks', key .. ':inbox', key .. ':probes') end
+  if redis.call('HEXISTS', P .. 'nodes:view', node) == 0 then gone = gone + redis.call('DEL', key, key .. ':tasks', key .. ':inbox', key .. ':probes', key .. ':groups') end
 end
 -- A record that has its seat still counts on the ports it took, should the engine come back.
 local function held(engine)
