@@ -14,6 +14,7 @@ by_spec("no node has so many cores", cpu=640)
 by_spec("no node has so much memory", memory="64TiB")
 by_spec("no node has a GPU", gpus=1)
 by_spec("no node has so much disk", disk="900TiB")
+by_spec("what it is to be near is nowhere", near="nobody")
 by_spec("the wait is too long", cpu=640, deadline={"wait": "1s"})
 by_spec("a value is mistyped", constraints=["zone=eu-wset"])
 
@@ -40,6 +41,18 @@ def a_task_holds_the_port(ground: Ground) -> Iterator[Asked]:
     holder = ground.submit_on("anchor", ports=[{"container": 80, "host": port}])
     asked = ground.submit_on("anchor", ports=[{"container": 80, "host": port}])
     yield Asked(asked["id"], facts={"port": port, "holder": holder["name"]})
+
+
+@fault("the node has enough of the group")
+def the_node_has_enough(ground: Ground) -> Iterator[Asked]:
+    ground.submit_on("anchor", name="crew-1")
+    yield Asked(ground.submit_on("anchor", name="crew-2", max_per_node=1)["id"])
+
+
+@fault("what it is to be far from is there")
+def a_foe_is_there(ground: Ground) -> Iterator[Asked]:
+    foe = ground.submit_on("anchor", name="foe")
+    yield Asked(ground.submit_on("anchor", far="foe")["id"], facts={"holder": foe["name"]})
 
 
 @fault("a label is unknown")

@@ -46,6 +46,9 @@ PLACEMENT = (
     Row("the volume's node is cordoned", Code.NODE_CORDONED, ("spare", "cordoned", "volume", "only there")),
     Row("the only node is silent", Code.NODE_SUSPECT, ("only node", "mute", "suspect")),
     Row("the only node is lost", Code.NODE_LOST, ("only node", "mute", "lost")),
+    Row("the node has enough of the group", Code.MAX_PER_NODE, ("anchor", "max_per_node")),
+    Row("what it is to be near is nowhere", Code.NEAR, ("near nobody", "no node")),
+    Row("what it is to be far from is there", Code.FAR, ("anchor", "{holder}", "far from")),
     Row("the wait is too long", Code.DEADLINE_WAIT, ("within 1s", "deadline.wait", "640 cpu")),
     Row("no node has joined", Code.NO_NODES, ("no node has joined",)),
 )
