@@ -187,6 +187,7 @@ def expected_keys(world: World, kept: Sequence[Task], running: Sequence[Task]) -
     nodes = {keys.node(sailor.name) for sailor in world.sailors}
     nodes |= {keys.node_tasks(sailor.name) for sailor in world.sailors if sailor.engine.table}
     nodes |= {keys.probes(sailor.name) for sailor in world.sailors if sailor.agent.probing.ages_s()}
+    nodes |= {keys.groups(str(task.node)) for task in running}
     engines = {keys.ports(f"engine-of-{task.node}") for task in running}
     return cluster | records | specs | nodes | engines
 
