@@ -78,7 +78,8 @@ class NowDocument(ma.Schema):
     attempt = whole()
     node = text(null=True)
     since = moment("when it started")
-    memory_bytes = whole("what it uses, where that is known", null=True)
+    memory_bytes = whole("what it uses, after an end for want of memory; null if its node does not say", null=True)
+    rising = fields.Boolean(required=True, metadata={"description": "whether that is more than it was just before"})
     memory_limit_bytes = whole(null=True)
 
 

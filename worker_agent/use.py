@@ -110,6 +110,7 @@ def _row(container: Container, use: Use, before: Use | None) -> dict[str, Any]:
         "attempt": container.attempt,
         "cpu": round(spent_ns / 1e9 / past_s, 4) if past_s > 0 else None,
         "memory_bytes": use.memory_bytes,
+        "memory_before_bytes": before.memory_bytes if before else None,
         "memory_limit_bytes": use.memory_limit_bytes,
         "received_bytes": use.received_bytes,
         "sent_bytes": use.sent_bytes,

@@ -29,6 +29,7 @@ class UseDocument(ma.Schema):
     attempt = whole()
     cpu = fields.Float(required=True, allow_none=True, metadata={"description": "cores, over the last half second"})
     memory_bytes = whole("without what the kernel could give back at once")
+    memory_before_bytes = whole("the same at the look before, half a second to ten seconds earlier", null=True)
     memory_limit_bytes = whole("its limit, else the memory of its host", null=True)
     received_bytes = whole()
     sent_bytes = whole()

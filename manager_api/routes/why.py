@@ -10,8 +10,10 @@ from manager_api.bodies import reply
 from manager_api.explaining import why as explained
 from manager_api.nouns import Nouns
 from manager_api.queries import WhyQuery
-from manager_api.services import services
+from manager_api.services import Services, services
+from manager_api.using import use_of_nodes
 from manager_api.why_documents import WhyDocument
+from ormen.reasons import Code
 
 why = Nouns("why", __name__, url_prefix="/v1", description="Why a task is as it is")
 
@@ -25,4 +27,16 @@ def answer(query: dict[str, Any], task: str) -> Response:
     Nothing is changed. Of more than twenty nodes the ten nearest to fitting are told, and the others in groups; with
     `all=1` each one. With `node` the answer is why the task is not there.
     """
-    return reply(explained(services().deck, task, node=query["node"], every=query["all"]))
+    mine = services()
+    document = explained(mine.deck, task, node=query["node"], every=query["all"])
+    if document["code"] == Code.OOM and document["now"]:
+        document["now"] |= _memory(mine, document["task"], document["now"]["node"])
+    return reply(document)
+
+
+def _memory(mine: Services, task: str, node: str) -> dict[str, Any]:
+    """Return what a task uses just now, as its node says; nothing if it says nothing."""
+    for use in use_of_nodes(mine, {node: [task]})["items"]:
+        before = use["memory_before_bytes"]
+        return {"memory_bytes": use["memory_bytes"], "rising": before is not None and use["memory_bytes"] > before}
+    return {}

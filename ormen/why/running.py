@@ -102,6 +102,7 @@ def now(case: Case) -> dict[str, Any]:
         "node": task.node,
         "since": rfc3339(task.started_ms),
         "memory_bytes": None,
+        "rising": False,
         "memory_limit_bytes": case.spec.memory_limit_bytes,
     }
 

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from manager_api import using
 from ormen.client import Client
+from ormen.reasons import Code
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore
 from tests.integration.nodes import Harbour
@@ -22,8 +23,8 @@ from tests.waiting import wait_until
 WEB_ID = "7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4"
 WEB = {"id": WEB_ID, "name": "web", "image": "nginx"}
 ROW: dict[str, Any] = {
-    "task": WEB_ID, "attempt": 1, "cpu": 0.5, "memory_bytes": 1, "memory_limit_bytes": 2, "received_bytes": 3,
-    "sent_bytes": 4, "read_bytes": 5, "written_bytes": 6, "pids": 7,
+    "task": WEB_ID, "attempt": 1, "cpu": 0.5, "memory_bytes": 2, "memory_before_bytes": 1, "memory_limit_bytes": 2,
+    "received_bytes": 3, "sent_bytes": 4, "read_bytes": 5, "written_bytes": 6, "pids": 7,
 }  # fmt: skip
 
 
@@ -74,6 +75,24 @@ def test_only_the_nodes_of_the_named_tasks_are_asked(api: FlaskClient, sailor: S
     assert asked[0].options == {"tasks": [WEB_ID]}
 
 
+def test_why_tells_what_a_task_uses_that_ran_out_of_memory(
+    api: FlaskClient, sailor: Sailor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an end for want of memory it is told how far the next attempt has come, unless its node is silent."""
+    monkeypatch.setattr(using, "PATIENCE_S", 1.0)
+    api.post("/v1/tasks", json={**WEB, "memory": "64MiB"})
+    sailor.start(WEB_ID)
+    sailor.refuse(WEB_ID, Code.OOM, "Killed for want of memory: it reached its limit of 64 MiB.")
+    api.post("/v1/tasks/web/retry")
+    sailor.start(WEB_ID, attempt=2)
+    assert api.get("/v1/tasks/web/why").get_json()["now"]["memory_bytes"] is None
+    sailor.requests()
+    thread, asked = answering(sailor, {"items": [ROW]})
+    now = api.get("/v1/tasks/web/why").get_json()["now"]
+    thread.join()
+    assert (now["memory_bytes"], now["rising"], asked[0].options) == (2, True, {"tasks": [WEB_ID]})
+
+
 def test_a_task_that_does_not_run_uses_nothing(api: FlaskClient) -> None:
     """It is said so, with its state; a name that is none is 404."""
     api.post("/v1/tasks", json=WEB)
@@ -96,4 +115,5 @@ def test_the_use_of_a_real_container_is_told(harbour: Harbour, served: Deck) -> 
     use = seen()
     assert (use["name"], use["node"], use["attempt"]) == (task.name, "node-1", 1)
     assert 0 < use["memory_bytes"] < use["memory_limit_bytes"] == 64 * 1024**2
+    assert use["memory_before_bytes"] > 0
     assert use["pids"] >= 1

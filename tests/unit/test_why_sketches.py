@@ -14,6 +14,7 @@ from ormen.cli.render.why import why
 from ormen.node import NodeState
 from ormen.reasons import Code, Reason
 from ormen.task import Attempt, Health, Probe, State
+from ormen.units import MIB
 from ormen.why.case import Case
 from ormen.why.document import explain
 
@@ -28,9 +29,14 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def drawn(name: str, found: Case) -> None:
-    """Draw a case at 80 columns against its golden file, and see that narrower terminals and pipes hold it, too."""
+def drawn(name: str, found: Case, **use: object) -> None:
+    """Draw a case at 80 columns against its golden file, and see that narrower terminals and pipes hold it, too.
+
+    `use` is what the node says of the memory of what runs now.
+    """
     document = explain(found)
+    if use:
+        document["now"] |= use
     now = found.now_ms / 1000
     golden(f"why_{name}", why(document, Look(80, now=now)))
     assert fits(why(document, Look(60, now=now)), 60)
@@ -103,7 +109,7 @@ def test_a_task_out_of_memory_says_so_although_it_runs_again() -> None:
     current = Attempt(2, "node-1", None, at("10:03:39.100"), at("10:03:40"))
     found = task("api", State.RUNNING, {"memory": "256MiB"}, attempt=2, node="node-1", attempts=(past, current),
                  started_ms=at("10:03:40"))  # fmt: skip
-    drawn("out_of_memory", case(found, "10:04:21", node=node("node-1", free=1.5)))
+    drawn("out_of_memory", case(found, "10:04:21", node=node("node-1", free=1.5)), memory_bytes=231 * MIB, rising=True)
 
 
 def test_a_failing_check_shows_its_answers_and_when_it_is_too_much() -> None:

@@ -202,7 +202,7 @@ def _now(found: Record, look: Look) -> str:
         unit = format_size(limit or used).partition(" ")[2]
         shown = format_size(used, unit=unit)
         memory = f", {shown.partition(' ')[0]} of {format_size(limit)}" if limit else f", {shown}"
-        memory += " and rising" if now.get("rising") else ""
+        memory += " and rising" if now["rising"] else ""
     return f"attempt {now['attempt']} runs on {clean(now['node'] or DASH)}{age}{memory}"
 
 
