@@ -49,6 +49,12 @@ class Readers:
             if not self._requests:
                 self._changed.notify_all()
 
+    def close(self) -> None:
+        """Give no sign any more, also for answers that nobody has closed: this process stops."""
+        with self._changed:
+            self._requests.clear()
+            self._changed.notify_all()
+
     def _give(self) -> None:
         while True:
             with self._changed:

@@ -128,6 +128,7 @@ class Services:
         """End every stream and wait, so that the process can stop at once."""
         self.closing.set()
         self.feed.close()
+        self.readers.close()
 
 
 def open_deck(settings: Settings, *, policy: Policy) -> Deck:

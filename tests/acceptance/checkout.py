@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -28,11 +29,15 @@ class Checkout:
         (folder / ".venv").symlink_to(ROOT / ".venv")
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
-        """Start a command in the folder, as a terminal would: in a session of its own. Its output goes to a file."""
+        """Start a command in the folder, as a terminal would: in a session of its own. Its output goes to a file.
+
+        It heeds Ctrl-C also if the tests themselves were started in the background, where shells have it ignored.
+        """
         with (self.folder / "output").open("w") as output:
             process = subprocess.Popen(
-                command, cwd=self.folder, stdout=output, stderr=output, text=True, start_new_session=True
-            )
+                command, cwd=self.folder, stdout=output, stderr=output, text=True, start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )  # fmt: skip
         self.started.append(process)
         return process
 

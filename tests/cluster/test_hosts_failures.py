@@ -90,7 +90,7 @@ def test_a_short_cut_restarts_nothing(deck: Bed) -> None:
     before, events = born(deck, tasks), [deck.events(task) for task in tasks]
     host.cut()
     try:
-        deck.until_node("host7", "suspect", timeout_s=10)
+        wait_until(lambda: story(deck, "host7")[-1] == "node.suspect", timeout_s=10)
     finally:
         host.mend()
     deck.until_node("host7", "ready")
