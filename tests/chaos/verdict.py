@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ormen.node import Resources
 from ormen.schema import resolve
 from tests.chaos.book import JOBS, REMOVED, STOPPED, Entry
 from tests.chaos.watcher import Box
@@ -122,9 +123,4 @@ def reservation_flaws(nodes: Iterable[Record], records: Mapping[str, Record]) ->
 
 
 def _sum(records: Sequence[Record]) -> dict[str, Any]:
-    specs = [resolve(record["spec"]).resources for record in records]
-    return {
-        "cpu": sum(spec.cpu_milli for spec in specs) / 1000,
-        "memory_bytes": sum(spec.memory_bytes for spec in specs),
-        "disk_bytes": sum(spec.disk_bytes for spec in specs),
-    }
+    return sum((resolve(record["spec"]).resources for record in records), Resources()).to_json()

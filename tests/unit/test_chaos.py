@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ormen.node import Resources
 from tests.chaos.book import REMOVED, RUNNING, STOPPED, Entry
 from tests.chaos.plan import BY_NAME, KILL_PAUSE, plan
 from tests.chaos.run import percentile
@@ -121,7 +122,7 @@ def test_only_the_clusters_own_containers_are_its_boxes() -> None:
 
 def test_what_a_node_has_reserved_is_held_against_what_lives_there() -> None:
     """An amount, a number of tasks or a port that nobody there holds is left behind."""
-    amounts = {"cpu": 0.1, "memory_bytes": 16 * MIB, "disk_bytes": 0}
+    amounts = Resources(100, 16 * MIB).to_json()
     node = {"name": "host7", "reserved": amounts, "tasks": 1, "ports": {}}
     assert reservation_flaws([node], {"t": record()}) == []
     assert len(reservation_flaws([node], {})) == 1
