@@ -18,7 +18,7 @@ from tests.cluster.bed import Bed
 
 CELERYS = r"_kombu\.binding\w*\..*|unacked.*|control|tick|node\.\w+|celery.*|.*pidbox.*|worker.*"
 """Keys that Celery makes for queues and for who listens to them."""
-STAYS = ("cluster", "counts", "nodes:", "node:", "events", "loops", "turn", "allowed", "lease:")
+STAYS = ("cluster", "counts", "nodes:", "node:", "events", "figures", "loops", "turn", "allowed", "brake", "lease:")
 """Keys that a cluster without any task has."""
 
 
@@ -127,6 +127,6 @@ class Judge:
                     found += [] if re.fullmatch(CELERYS, key) else [Flaw("left", "", f"a key that is nobody's: {key}")]
                 elif not known.fullmatch(ours):
                     found.append(Flaw("left", "", f"a key that the table does not know: {key}"))
-                elif not ours.startswith(STAYS) or ours.endswith((":tasks", ":inbox")):
+                elif not ours.startswith(STAYS) or ours.endswith((":tasks", ":inbox", ":groups")):
                     found.append(Flaw("left", "", f"a key without a task: {key}"))
         return found
