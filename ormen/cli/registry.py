@@ -8,10 +8,10 @@ import click
 
 from ormen.cli.completing import REGISTRY
 from ormen.cli.errors import Failure
+from ormen.cli.named import each, show_all
 from ormen.cli.options import Command, Family, common, option, session_of
 from ormen.cli.render import registries as render
 from ormen.cli.session import Session, is_terminal
-from ormen.cli.token import each
 from ormen.registries import DOCKER_HUB
 from ormen.transport import Request
 
@@ -68,16 +68,13 @@ def login(ctx: click.Context, host: str, username: str | None, password_stdin: b
 @click.pass_context
 def listed(ctx: click.Context) -> None:
     """List the logins; no password is shown."""
-    session = session_of(ctx)
-    found = session.transport().send(Request("GET", "/v1/registries"))["items"]
-    if session.structured:
-        session.document(found)
-    elif session.quiet or session.output == "name":
-        session.data("\n".join(one["host"] for one in found))
-    elif found or session.look().width is None:
-        session.data(render.listed(found, session.look()))
-    else:
-        session.say("No logins. Make one: ormen registry login HOST")
+    show_all(
+        session_of(ctx),
+        "/v1/registries",
+        render.listed,
+        none="No logins. Make one: ormen registry login HOST",
+        key="host",
+    )
 
 
 @registry.command(cls=Command, usage=["[OPTIONS] HOST..."], examples=["ormen registry logout ghcr.io"])

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from ormen.cli.completing import TOKEN
-from ormen.cli.errors import ended, show
+from ormen.cli.named import each, show_all
 from ormen.cli.options import DURATION, Command, Family, common, option, session_of
 from ormen.cli.render import tokens as render
-from ormen.cli.session import Session
-from ormen.errors import OrmenError
-from ormen.transport import Request, segment
+from ormen.transport import Request
 
 ROLES = ("read", "operate", "admin")
 
@@ -61,16 +57,7 @@ def create(ctx: click.Context, name: str, role: str, expires: float | None) -> N
 @click.pass_context
 def listed(ctx: click.Context) -> None:
     """List tokens: who may do what, until when, and the last use."""
-    session = session_of(ctx)
-    found = session.transport().send(Request("GET", "/v1/tokens"))["items"]
-    if session.structured:
-        session.document(found)
-    elif session.quiet or session.output == "name":
-        session.data("\n".join(one["name"] for one in found))
-    elif found or session.look().width is None:
-        session.data(render.listed(found, session.look()))
-    else:
-        session.say("No tokens beside the deck's own.")
+    show_all(session_of(ctx), "/v1/tokens", render.listed, none="No tokens beside the deck's own.")
 
 
 @token.command(name="rm", cls=Command, usage=["[OPTIONS] NAME..."], examples=["ormen token rm ci"])
@@ -81,24 +68,3 @@ def remove(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Remove tokens; within three seconds nobody takes them any more."""
     session = session_of(ctx)
     each(session, names, path="/v1/tokens", done="is removed")
-
-
-def each(session: Session, names: Sequence[str], *, path: str, done: str) -> None:
-    """Delete each of these below `path`, say so, and end with the first failure's code."""
-    deck, code, gone = session.transport(), 0, []
-    for name in names:
-        try:
-            deck.send(Request("DELETE", f"{path}/{segment(name)}"))
-        except OrmenError as error:
-            failed = show(error, session, word=name)
-            code = code or failed
-            continue
-        gone.append({"name": name})
-        if session.output == "name":
-            session.data(name)
-        elif not session.structured and not session.quiet:
-            session.data(f"{name} {done}")
-    if session.structured:
-        session.document(gone)
-    if code:
-        ended(code)

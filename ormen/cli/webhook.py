@@ -8,9 +8,9 @@ import click
 
 from ormen.cli.completing import WEBHOOK
 from ormen.cli.errors import Failure, ended
+from ormen.cli.named import each, show_all
 from ormen.cli.options import Command, Family, common, option, session_of
 from ormen.cli.render import webhooks as render
-from ormen.cli.token import each
 from ormen.transport import Request, segment
 
 PATIENCE_S = 30.0
@@ -73,16 +73,12 @@ def add(ctx: click.Context, url: str, kinds: tuple[str, ...], name: str | None, 
 @click.pass_context
 def listed(ctx: click.Context) -> None:
     """List webhooks: of which events each is told, and how that goes."""
-    session = session_of(ctx)
-    found = session.transport().send(Request("GET", "/v1/webhooks"))["items"]
-    if session.structured:
-        session.document(found)
-    elif session.quiet or session.output == "name":
-        session.data("\n".join(one["name"] for one in found))
-    elif found or session.look().width is None:
-        session.data(render.listed(found, session.look()))
-    else:
-        session.say("No webhooks. Add one: ormen webhook add URL --on task.failed,node.lost")
+    show_all(
+        session_of(ctx),
+        "/v1/webhooks",
+        render.listed,
+        none="No webhooks. Add one: ormen webhook add URL --on task.failed,node.lost",
+    )
 
 
 @webhook.command(name="rm", cls=Command, usage=["[OPTIONS] NAME..."], examples=["ormen webhook rm ops.example.com"])
