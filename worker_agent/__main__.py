@@ -35,7 +35,9 @@ from worker_agent import app as process_app
 from worker_agent import facts
 from worker_agent.agent import Agent, Home, Ways
 from worker_agent.docker_runtime import DockerRuntime
+from worker_agent.evidence import Evidence
 from worker_agent.inventory import Inventory
+from worker_agent.kernel_kills import KernelKills
 from worker_agent.lanes import Lanes
 from worker_agent.operations import register
 from worker_agent.runtime import Engine, EngineDenied, RuntimeFault
@@ -116,8 +118,8 @@ def run(settings: Settings, node: str) -> int:
     celery = process_app.make_agent_app(settings, node)
     ringer = Ringer(celery)
     store.on_room = lambda ids: _ring(ringer, ids)
-    inventory = Inventory(files.inventory)
-    station = Station(node, card.instance, joined.cluster, settings.bind, store, runtime, inventory=inventory)
+    evidence, inventory = Evidence(kills=KernelKills()), Inventory(files.inventory)
+    station = Station(node, card.instance, joined.cluster, settings.bind, store, runtime, evidence, inventory)
     pulse_store = AgentStore.connect(settings, f"pulse-{node}", timeout_s=PULSE_TIMEOUT_S)
     home = Home(card, engine.root_dir, pulse_store, files.memory, Keep.of(settings))
     agent = Agent(station, Lanes(), ways=_ways(process, ringer, node), home=home)

@@ -89,6 +89,8 @@ class Ender:
             return Step("ended, cause not known yet", task, container, again=True)
         spec = resolve(task.spec)
         end = self._end_of(container, cause=verdict.cause, unreported=unreported)
+        if end.exit_code == 137 and end.cause is None and spec.memory_limit_bytes and not end.oom:
+            end = replace(end, oom=self._station.evidence.oom_unheard(container.id))
         if judgement.not_executed(end):
             report = judgement.unfit(task, end, self._why_not_executed(task, spec.image), self._station.rng)
         else:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
+from worker_agent.kernel_kills import KernelKills
 from worker_agent.runtime import Container, RuntimeEvent
 
 PATIENCE_MS = 1_500
@@ -69,8 +70,12 @@ class Verdict:
 
 @dataclass(slots=True)
 class Evidence:
-    """What the agent has heard of exits. All times are milliseconds of the host's clock."""
+    """What the agent has heard of exits. All times are milliseconds of the host's clock.
 
+    `kills`: what the kernel counts, which explains the ends for want of memory that the engine does not; None: nothing.
+    """
+
+    kills: KernelKills | None = None
     _heard: OrderedDict[str, Heard] = field(default_factory=OrderedDict)
     _gaps: list[tuple[int, int]] = field(default_factory=list)
     _connected: bool = False
@@ -118,8 +123,9 @@ class Evidence:
                     heard.stopped = True
                 else:
                     heard.killed_ms, heard.signal = event.at_ns // 1_000_000, event.signal
-            elif event.type == "oom":
+            elif event.type == "oom" and not heard.oom:
                 heard.oom = True
+                self._claim()
             elif event.type == "die":
                 heard.died, heard.exit_code = True, event.exit_code
 
@@ -150,6 +156,24 @@ class Evidence:
         with self._lock:
             heard = self._heard.get(container_id)
             return heard is not None and heard.oom
+
+    def oom_unheard(self, container_id: str) -> bool:
+        """Return whether a kill for want of memory that the kernel counted, and the engine did not tell, explains it.
+
+        Asked only of a container with a limit that ended by a signal which nobody is known to have sent.
+        """
+        with self._lock:
+            heard = self._of(container_id)
+            heard.oom = heard.oom or self._claim()
+            return heard.oom
+
+    def look(self) -> None:
+        """Let kills of longer ago explain nothing any more; called every second or so."""
+        if self.kills is not None:
+            self.kills.look()
+
+    def _claim(self) -> bool:
+        return self.kills is not None and self.kills.claim()
 
     def verdict(self, container: Container, now_ms: int) -> Verdict:
         """Return who ended an exited container, if that is known yet."""

@@ -57,6 +57,7 @@ class Watcher:
 
     def tick(self) -> None:
         """Note that the engine is being watched just now; called every second or so."""
+        self._station.evidence.look()
         now_ms = self._station.wall_ms()
         if self._stream is not None and now_ms - self._saved_ms >= REMEMBER_EVERY_S * 1000:
             self._remember(now_ms)

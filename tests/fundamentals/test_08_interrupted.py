@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ormen.reasons import Code, Reason
 from ormen.task import State
 from tests.fundamentals.world import World, code_of
+from worker_agent.kernel_kills import KernelKills
 
 
 @pytest.mark.parametrize("policy", ["no", "on-failure", "always"])
@@ -90,3 +93,20 @@ def test_the_engines_word_of_an_oom_counts_before_its_mark(world: World) -> None
     sailor.engine.tell(found, "oom")
     sailor.engine.exit(found.id, 137)
     assert code_of(world.settle(task)) is Code.OOM
+
+
+@pytest.mark.parametrize(
+    ("memory", "kills", "code"), [("64MiB", 1, Code.OOM), ("64MiB", 0, Code.EXIT), (None, 1, Code.EXIT)]
+)
+def test_a_kill_that_only_the_kernel_counted_is_an_oom(
+    world: World, tmp_path: Path, memory: str | None, kills: int, code: Code
+) -> None:
+    """The engine may miss the kill; an end by SIGKILL under a limit is an OOM if the kernel has counted one."""
+    sailor = world.sailor("node-1")
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("oom_kill 5\n")
+    sailor.agent.station.evidence.kills = KernelKills(vmstat)
+    task = world.run(restart="no", **({"memory": memory} if memory else {}))
+    vmstat.write_text(f"oom_kill {5 + kills}\n")
+    sailor.engine.exit(task.container_name, 137)
+    assert code_of(world.settle(task)) is code

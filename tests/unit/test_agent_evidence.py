@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from worker_agent.evidence import PATIENCE_MS, Evidence
+from worker_agent.kernel_kills import KernelKills
 from worker_agent.runtime import Container, RuntimeEvent
 
 NOW = 1_000_000_000
@@ -92,3 +95,25 @@ def test_a_signal_that_a_reader_sends_is_no_interruption(evidence: Evidence) -> 
     assert evidence.verdict(ENDED, NOW).cause is None
     evidence.hear(event("kill", signal=9, at=NOW - 1))
     assert evidence.verdict(ENDED, NOW).cause is not None
+
+
+def test_a_kill_that_the_engine_told_explains_no_other_end(tmp_path: Path) -> None:
+    """Of two ends and two kills, one told: the untold one explains the second end, and a third is left unexplained."""
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("oom_kill 0\n")
+    evidence = Evidence(kills=KernelKills(vmstat))
+    vmstat.write_text("oom_kill 2\n")
+    evidence.hear(event("oom"))
+    assert [evidence.oom_unheard(name) for name in ("c", "d", "e")] == [True, True, False]
+
+
+def test_a_kill_that_is_told_late_is_counted_once(tmp_path: Path) -> None:
+    """The event of a kill that the count has already explained takes nothing from the next end."""
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("oom_kill 0\n")
+    evidence = Evidence(kills=KernelKills(vmstat))
+    vmstat.write_text("oom_kill 1\n")
+    assert evidence.oom_unheard("c")
+    vmstat.write_text("oom_kill 2\n")
+    evidence.hear(event("oom"))
+    assert evidence.oom_unheard("d")
