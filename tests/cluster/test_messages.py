@@ -38,26 +38,31 @@ def postman(fleet: Bed, *, seed: int) -> Iterator[Postman]:
     client.close()
 
 
-def start_of(fleet: Bed, task: str) -> float:
-    """Return how long a task took from its acceptance to its first container, by Redis's clock."""
-    at = {event["type"]: datetime.fromisoformat(event["at"]) for event in reversed(fleet.events(task))}
-    return (at["task.running"] - at["task.accepted"]).total_seconds()
+def way_of(fleet: Bed, task: str) -> tuple[float, list[str]]:
+    """Return how long a task took from its acceptance to its node's hands, by Redis's clock, and its events.
+
+    Messages can make only this part later: the rest of a start is the engine's.
+    """
+    events = fleet.events(task)
+    at = {event["type"]: datetime.fromisoformat(event["at"]) for event in events}
+    told = [f"{event['at']} {event['type']}: {event['sentence']}" for event in reversed(events)]
+    return (at["task.received"] - at["task.accepted"]).total_seconds(), told
 
 
-def work(fleet: Bed, count: int) -> list[float]:
-    """Run so many tasks, stop a third of them and remove a third; return how long each took to start."""
+def work(fleet: Bed, count: int) -> tuple[float, list[str]]:
+    """Run so many tasks, stop a third of them and remove a third; return the longest way to a node, and its events."""
 
-    def one(number: int) -> float:
+    def one(number: int) -> tuple[float, list[str]]:
         task = fleet.run(**SMALL)
-        took = start_of(fleet, task["id"])
+        way = way_of(fleet, task["id"])
         if number % 3 == 1:
             assert fleet.call("POST", f"/v1/tasks/{task['id']}/stop", {}).status in (200, 202)
         elif number % 3 == 2:
             assert fleet.call("DELETE", f"/v1/tasks/{task['id']}?force=1").status in (202, 204)
-        return took
+        return way
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, range(count)))
+        return max(pool.map(one, range(count)))
 
 
 def outcome(fleet: Bed) -> dict[str, Any]:
@@ -69,11 +74,11 @@ def outcome(fleet: Bed) -> dict[str, Any]:
 
 def test_messages_that_are_lost_doubled_or_late_change_nothing(fleet: Bed) -> None:
     """Of all messages one in ten is lost, one doubled, one late: the same end, and no start is over 2 s later."""
-    plain = work(fleet, PLAIN)
+    plain, _ = work(fleet, PLAIN)
     fleet.settle()
     expected = {"running": (34, 34), "completed": (33, 0), "exited": (0, 33)}
     with postman(fleet, seed=7) as found:
-        disturbed = work(fleet, TASKS)
+        disturbed, told = work(fleet, TASKS)
         wait_until(lambda: outcome(fleet) == expected, what=f"for {expected}")
     assert min(found.did[fate] for fate in ("lost", "doubled", "late")) >= 10, found.did
-    assert max(disturbed) <= max(plain) + LATER_S, (sorted(plain)[-5:], sorted(disturbed)[-5:])
+    assert disturbed <= plain + LATER_S, "\n".join(told)
