@@ -118,6 +118,7 @@ GUARDS = (
     lua("update: one live task a name", "update", "if live and holder and holder ~= t.id then", "if false then"),
     lua("update: capacity", "update", " and v['r' .. word] > v[word] then", " and false then"),
     lua("update: nothing of a tombstone", "update", " or t.wanted == 'removed' then", " then"),
+    lua("note: only as it was read", "note", "if A.rev and t.rev ~= A.rev then return 0 end", ""),
     lua("note: no late change", "note", "if A.resize and t.resize ~= A.resize then return 0 end", ""),
     lua("wait: only what waits", "wait", "if t.state ~= 'pending' or t.wanted ~= 'running' then", "if not t.state then"),
     lua("wait: no late look", "wait", "if t.attempt ~= A.attempt then return 0 end", ""),

@@ -27,7 +27,7 @@ from worker_agent.ending import Ender
 from worker_agent.lanes import START, STOP, TIDY, Lanes, Ticket
 from worker_agent.pulls import Pulls
 from worker_agent.runtime import Container, PlanRefused, RuntimeFault
-from worker_agent.starting import Starter
+from worker_agent.starting import STALE, Starter
 from worker_agent.station import Station, Step
 
 log = logging.getLogger(__name__)
@@ -71,15 +71,19 @@ class Controller:
         """Have tasks looked at, each in the lane that its record asks for."""
         tickets = []
         for task in tasks:
-            starts = duty_of(task, self._station.node) is Duty.START
-            if starts:
+            if duty_of(task, self._station.node) is Duty.START:
                 self._remember(Step("taken", task), task)
-            tickets.append(self.look(task.id, lane=START if starts else STOP))
+                tickets.append(self._lanes.submit(START, task.id, partial(self.converge, task.id, task)))
+            else:
+                tickets.append(self.look(task.id))
         return tickets
 
-    def converge(self, task_id: str) -> str:
-        """Read the record, compare it with the engine, do the next step; return in a word how that ended."""
-        return self._act(task_id, self._next)
+    def converge(self, task_id: str, taken: Task | None = None) -> str:
+        """Read the record, compare it with the engine, do the next step; return in a word how that ended.
+
+        `taken` is the record as it came with the inbox: a start begins from it, and reads it anew if it has changed.
+        """
+        return self._act(task_id, self._next, taken)
 
     def end_unhealthy(self, task_id: str, *, attempt: int, reason: Reason) -> Ticket:
         """Have the attempt ended because its check failed too often."""
@@ -131,15 +135,17 @@ class Controller:
             self._known[task_id] = Known(container.id, container.state)
             self._unsettled.discard(task_id)
 
-    def _act(self, task_id: str, act: Callable[[Task], Step]) -> str:
+    def _act(self, task_id: str, act: Callable[[Task], Step], taken: Task | None = None) -> str:
         if self.frozen:
             return self._later(task_id, "frozen")
         try:
-            task = self._station.store.read([task_id])[task_id]
+            task = taken or self._station.store.read([task_id])[task_id]
             if task is None:
                 self.forget(task_id)
                 return "no record"
             step = act(task)
+            if taken is not None and step.word == STALE:
+                return self._act(task_id, act)
         except StoreUnavailable as fault:
             log.debug("%s: %s", task_id, fault)
             return self._later(task_id, "store away")
@@ -216,7 +222,7 @@ class Controller:
             remark = replace(remark, event="task.resize_refused", sentence=why, refused=why)
         settled = self._station.store.note(replace(remark, resize=task.resize))
         now = self._station.store.read([task.id])[task.id] or task
-        return Step("resized" if settled else "changed meanwhile", now, container, again=not settled)
+        return Step("resized" if settled else STALE, now, container, again=not settled)
 
     def _tell_pause(self, task: Task, container: Container) -> Step:
         """Tell that somebody has paused the container, or let it go on: neither is ours to undo."""

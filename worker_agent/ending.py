@@ -142,7 +142,7 @@ class Ender:
         return replace(end, oom=True) if end.exit_code == 137 and self._station.evidence.oom(container.id) else end
 
     def _tell(self, task: Task, report: Report, word: str, container: Container | None = None) -> Step:
-        outcome = self._station.store.report(report)
+        outcome = self._station.store.report(report, of=task)
         if not outcome.accepted:
             return Step("late", outcome.task or task, container, again=True)
         return Step(word, outcome.task or task, container)

@@ -28,6 +28,8 @@ from worker_agent.runtime import (
 )
 from worker_agent.station import Station, Step
 
+STALE = "changed meanwhile"
+"""The word for a look at a record that somebody has changed since it was read."""
 CREATE_TRIES = 4
 """How often a create is tried while what holds the name is being cleared away."""
 
@@ -43,8 +45,9 @@ class Starter:
         self._received: dict[str, int] = {}
 
     def start(self, task: Task) -> Step:
-        """Do the next step towards a running container of this attempt."""
-        self._receive(task)
+        """Do the next step towards a running container of this attempt, unless its record has changed since."""
+        if not self._receive(task):
+            return Step(STALE, task, again=True)
         refusal = self._pulls.refusal(task)
         if refusal is not None:
             return self._refuse(task, refusal)
@@ -106,7 +109,7 @@ class Starter:
         # The record decides once more: it alone may order a removal.
         fresh = self._station.store.read([task.id])[task.id]
         if fresh is None or (fresh.fence, fresh.wanted, fresh.state) != (task.fence, task.wanted, task.state):
-            return Step("changed meanwhile", task, again=True)
+            return Step(STALE, task, again=True)
         self._ender.clear_away(holder)
         return None
 
@@ -125,7 +128,7 @@ class Starter:
     def _adopt(self, task: Task, spec: Spec, holder: Container) -> Step:
         outcome = self._station.store.adopt(task, label=holder.attempt, container_id=holder.id)
         if not outcome.accepted or outcome.task is None:
-            return Step("changed meanwhile", outcome.task, again=True)
+            return Step(STALE, outcome.task, again=True)
         return self._report(outcome.task, spec, holder)
 
     def _run(self, task: Task, spec: Spec, container_id: str) -> Step:
@@ -167,7 +170,7 @@ class Starter:
         return self._tell(task, judgement.refused(task, reason, self._station.rng), reason.code.value)
 
     def _tell(self, task: Task, report: Report, word: str, container: Container | None = None) -> Step:
-        outcome = self._station.store.report(report)
+        outcome = self._station.store.report(report, of=task)
         if not outcome.accepted:
             return Step("late", outcome.task or task, container, again=True)
         return Step(word, outcome.task or task, container)
@@ -176,16 +179,20 @@ class Starter:
         self._pulls.want(task, image)
         return Step("pulling", task)
 
-    def _receive(self, task: Task) -> None:
+    def _receive(self, task: Task) -> bool:
+        """Tell once that the attempt is in hand; False if the record is no longer as it was read."""
         if self._received.get(task.id) == task.attempt:
-            return
-        self._station.store.note(
+            return True
+        held = self._station.store.note(
             Remark(
                 task=task.id,
                 node=self._station.node,
                 attempt=task.attempt,
                 event="task.received",
                 sentence=f"by {self._station.node}",
+                revision=task.revision,
             )
         )
-        self._received[task.id] = task.attempt
+        if held:
+            self._received[task.id] = task.attempt
+        return held

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from redis import Redis
 
@@ -113,13 +114,16 @@ class AgentStore(Answerer):
     def take(self, node: str, instance: str) -> Taken:
         """Empty the inbox, up to 100 entries, and return what was in it with the records as they are now."""
         tasks, gone, requests = [], [], []
+        specs: dict[str, Mapping[str, Any]] = {}
         for entry, pairs, spec, pin in self.run("take", node=node, instance=instance):
             record = flat(pairs)
             if entry.startswith("?"):
                 if record:
                     requests.append(Request(entry[1:], record["kind"], record["task"], json.loads(record["options"])))
             elif record:
-                tasks.append(task_of(entry, record, spec, pin))
+                if spec not in specs:
+                    specs[spec] = json.loads(spec) if spec else {}
+                tasks.append(task_of(entry, record, specs[spec], Pin.unpack(pin)))
             else:
                 gone.append(entry)
         return Taken(tuple(tasks), tuple(gone), tuple(requests))
@@ -131,8 +135,11 @@ class AgentStore(Answerer):
         return [task for task in self.read(ids).values() if task is not None]
 
     @answering
-    def report(self, news: Report) -> Outcome:
-        """Write one transition with its event, if (node, attempt) and the state it comes from still hold."""
+    def report(self, news: Report, *, of: Task | None = None) -> Outcome:
+        """Write one transition with its event, if (node, attempt) and the state it comes from still hold.
+
+        `of` is the task as it was read: it spares reading the spec again.
+        """
         text = news.reason.sentence if news.reason else news.sentence
         reply = self.run(
             "report",
@@ -162,7 +169,14 @@ class AgentStore(Answerer):
                 self.on_room([news.task])
             if news.release and not (again and news.delay_ms == 0):
                 self.on_room([])
-        return Outcome(bool(reply["accepted"]), self.read([news.task])[news.task])
+        return Outcome(bool(reply["accepted"]), self._as_now(news.task, reply.get("record"), of))
+
+    def _as_now(self, task_id: str, record: Mapping[str, str] | None, of: Task | None) -> Task | None:
+        if record is None:
+            return None
+        if of is None or of.spec_id != record["spec"]:
+            return self.read([task_id])[task_id]
+        return task_of(task_id, record, of.spec, of.pin)
 
     @answering
     def note(self, remark: Remark) -> bool:
@@ -193,6 +207,7 @@ class AgentStore(Answerer):
                 text=remark.sentence,
                 code=remark.code.value if remark.code else "",
                 **({"event": remark.event} if remark.event else {}),
+                **({"rev": str(remark.revision)} if remark.revision is not None else {}),
                 **({"resize": str(remark.resize)} if remark.resize else {}),
             )
         )

@@ -139,7 +139,8 @@ class Remark:
 
     `paused` says that somebody has paused its container, or let it go on. `probes` are the last checks, newest first;
     empty: those on record are over. `resize` is the change of its limits that is settled: told late, after another
-    change, nothing is written. `refused` is why it could not be made.
+    change, nothing is written. `refused` is why it could not be made. `revision` is the record's as it was read, where
+    nothing is to be written if it has changed since.
     """
 
     task: str
@@ -155,3 +156,4 @@ class Remark:
     probes: tuple[Probe, ...] | None = None
     resize: int | None = None
     refused: str | None = None
+    revision: int | None = None

@@ -30,13 +30,13 @@ def pack_ports(ports: Sequence[Port]) -> str:
     return json.dumps([port.to_list() for port in ports])
 
 
-def task_of(task_id: str, record: Mapping[str, str], spec: str | None, pin: str | None = None) -> Task:
-    """Return the task of a record and its submission's spec (JSON) and pinned image."""
+def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pin: Pin | None = None) -> Task:
+    """Return the task of a record and its submission's spec and pinned image; tasks may share both."""
     attempt = int(record["attempt"])
     return Task(
         id=task_id,
         name=record["name"],
-        spec=json.loads(spec) if spec else {},
+        spec=spec,
         wanted=Wanted(record["wanted"]),
         state=State(record["state"]),
         created_ms=int(record["created"]),
@@ -70,7 +70,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: str | None, pin: str 
         probes=tuple(Probe(*probe) for probe in json.loads(record.get("probes", "[]"))),
         revision=int(record.get("rev", 0)),
         spec_id=record.get("spec", ""),
-        pin=Pin.unpack(pin),
+        pin=pin,
         gpus=tuple(json.loads(record.get("gpus", "[]"))),
     )
 

@@ -23,6 +23,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from ormen.errors import StoreUnavailable
+from ormen.image_pin import Pin
 from ormen.settings import Settings
 from ormen.store.keys import Keys
 from ormen.store.records import task_of
@@ -147,10 +148,11 @@ class RedisStore:
             specs = list({record["spec"] for record in records if record})
             for spec in specs:
                 pipe.hmget(self.keys.spec(spec), "json", "pin")
-            texts = dict(zip(specs, pipe.execute(), strict=True)) if specs else {}
+            texts = dict(zip(specs, pipe.execute() if specs else [], strict=True))
         # A spec goes with its last task: where there is none, the record has ended since it was read.
+        known = {spec: (json.loads(text), Pin.unpack(pin)) for spec, (text, pin) in texts.items() if text}
         return {
-            task_id: task_of(task_id, record, *texts[record["spec"]]) if record and texts[record["spec"]][0] else None
+            task_id: task_of(task_id, record, *known[record["spec"]]) if record and record["spec"] in known else None
             for task_id, record in zip(wanted, records, strict=True)
         }
 

@@ -96,3 +96,25 @@ def test_the_container_of_an_earlier_attempt_goes_at_once(world: World) -> None:
     world.store.mark_node("node-2", mode="active", by="ann", why=None)
     again = world.settle(submission.restart(world.deck, ended))
     assert (again.state, again.node, sailor.container(again)) == (State.RUNNING, "node-2", None)
+
+
+def test_a_start_begins_only_from_the_record_as_it_is(world: World) -> None:
+    """The inbox brings the record along; if it changed before its turn came, it is read anew, and nothing is started."""
+    sailor = world.sailor("node-1")
+    task = world.submit()
+    sailor.agent.take()
+    submission.stop(world.deck, task)
+    sailor.agent.lanes.drain()
+    ended = world.settle(task)
+    assert (ended.state, ended.started_ms, sailor.container(task)) == (State.COMPLETED, None, None)
+    assert "received" not in world.story(task)
+
+
+def test_what_changed_without_ending_it_is_started_as_it_is_now(world: World) -> None:
+    """A task whose record was written to while it waited for its turn at the node starts all the same, within the same turn."""
+    sailor = world.sailor("node-1")
+    task = world.submit()
+    sailor.agent.take()
+    sailor.store.note(Remark(task.id, "node-1", task.attempt, detail="somebody wrote meanwhile"))
+    sailor.agent.lanes.drain()
+    assert world.now(task).state is State.RUNNING

@@ -4,7 +4,8 @@
 --       release = '1' to give the seat back; spends = '1'; delay = ms until the next try; delays = back-offs in a row;
 --       avoid = ms to prefer another node; started = text, or absent: the container had started before the start was
 --       reported, so both transitions are made here.
--- Replies: JSON {accepted, ring}: ring when somebody waits and room was freed or a try is due.
+-- Replies: JSON {accepted, ring, record}: ring when somebody waits and room was freed or a try is due; the record as it
+--       is then, or nothing if there is none.
 -- Races closed: late news of an older attempt or of another node changes nothing; and what a user has asked since the
 -- agent read the record is heeded: a stop ends what would be tried again, a restart begins anew what has ended.
 local function started(t)
@@ -17,12 +18,13 @@ local function started(t)
 end
 
 local t = load(A.id)
-if not t.state or t.wanted == 'removed' or t.node ~= A.node or t.attempt ~= A.attempt then return cjson.encode({ accepted = 0, ring = 0 }) end
+local function reply(accepted, ring) return cjson.encode({ accepted = accepted, ring = ring, record = t.state and t or nil }) end
+if not t.state or t.wanted == 'removed' or t.node ~= A.node or t.attempt ~= A.attempt then return reply(0, 0) end
 if A.started and t.state == 'scheduled' and A.to ~= 'running' then
   started(t)
   move(t, 'running', 'task.running', nil, A.started)
 end
-if not has(A.sources, t.state) then return cjson.encode({ accepted = 0, ring = 0 }) end
+if not has(A.sources, t.state) then return reply(0, 0) end
 local to, code, text, frees = A.to, A.code, A.text, A.release == '1'
 if to == 'pending' and t.wanted == 'stopped' then
   to, code, text, frees = 'completed', 'STOPPED', A.stopped, true
@@ -50,4 +52,4 @@ elseif to ~= 'running' then
   retire(t)
 end
 move(t, to, 'task.' .. to, code, text)
-return cjson.encode({ accepted = 1, ring = to ~= 'running' and waiting() or 0 })
+return reply(1, to ~= 'running' and waiting() or 0)
