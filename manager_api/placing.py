@@ -22,7 +22,7 @@ from ormen.scheduler.values import DEFAULT_BIND, Fleet, Need, Placement
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.spec import NO_RULES, Spec
-from ormen.store.manager import Assigned, Assignment, ManagerStore
+from ormen.store.manager import Assigned, Assignment, ManagerStore, Wait
 from ormen.task import State, Task, Wanted
 
 ROUNDS = 4
@@ -93,19 +93,16 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
 
 def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str, Refusal]) -> None:
     """Note why tasks wait. What a record says already is not written again before it is due: room is freed often."""
-    now_ms = store.now_ms() if refusals else 0
+    if not refusals:
+        return
+    now_ms, waits = store.now_ms(), []
     for task_id, refusal in refusals.items():
         task, soon = tasks[task_id], refusal.reason.code in LOOK_SOON
         same = task.reason == refusal.reason and task.could_fit == refusal.could_fit
-        if same and (task.next_try_ms or 0) > now_ms:
-            continue
-        store.defer(
-            task_id,
-            attempt=task.attempt,
-            reason=refusal.reason,
-            could_fit=refusal.could_fit,
-            wait_ms=LOOK_SOON_MS if soon else LOOK_AGAIN_MS,
-        )
+        if not same or (task.next_try_ms or 0) <= now_ms:
+            wait_ms = LOOK_SOON_MS if soon else LOOK_AGAIN_MS
+            waits.append(Wait(task_id, task.attempt, refusal.reason, refusal.could_fit, wait_ms))
+    store.defer(waits)
 
 
 def fleet_of(

@@ -85,6 +85,20 @@ class Assigned:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a pending task fits nowhere, and after how long it is looked at again.
+
+    `attempt` is the record's as it was looked at: where another has been made since, nothing is noted.
+    """
+
+    task: str
+    attempt: int
+    reason: Reason
+    could_fit: str
+    wait_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """What a verb did to a task.
 
@@ -205,22 +219,20 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         return int(self.client.incrby(self.keys.turn, amount)) - amount
 
     @answering
-    def defer(self, task_id: str, *, attempt: int, reason: Reason, could_fit: str, wait_ms: int) -> bool:
-        """Note why a pending task fits nowhere and when it is looked at again; return whether the reason is new.
-
-        `attempt` is the record's as it was looked at: where another has been made since, nothing is noted.
-        """
-        return bool(
-            self.run(
-                "wait",
-                id=task_id,
-                attempt=str(attempt),
-                code=reason.code.value,
-                text=reason.sentence,
-                fit=could_fit,
-                wait=str(wait_ms),
-            )
-        )
+    def defer(self, waits: Sequence[Wait]) -> int:
+        """Note why pending tasks fit nowhere and when each is looked at again; return of how many the reason is new."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for wait in waits:
+                arguments = {
+                    "id": wait.task,
+                    "attempt": str(wait.attempt),
+                    "code": wait.reason.code.value,
+                    "text": wait.reason.sentence,
+                    "fit": wait.could_fit,
+                    "wait": str(wait.wait_ms),
+                }
+                self.scripts.run("wait", arguments, pipe=pipe)
+            return sum(pipe.execute())
 
     @answering
     def stop(self, task: Task, *, by: str = "") -> Changed:

@@ -99,7 +99,7 @@ def test_the_container_of_an_earlier_attempt_goes_at_once(world: World) -> None:
 
 
 def test_a_start_begins_only_from_the_record_as_it_is(world: World) -> None:
-    """The inbox brings the record along; if it changed before its turn came, it is read anew, and nothing is started."""
+    """The inbox brings the record along; what has been stopped before its turn came is not started."""
     sailor = world.sailor("node-1")
     task = world.submit()
     sailor.agent.take()
@@ -111,7 +111,7 @@ def test_a_start_begins_only_from_the_record_as_it_is(world: World) -> None:
 
 
 def test_what_changed_without_ending_it_is_started_as_it_is_now(world: World) -> None:
-    """A task whose record was written to while it waited for its turn at the node starts all the same, within the same turn."""
+    """A record that was written to before its turn came is read anew, and its start follows in the same turn."""
     sailor = world.sailor("node-1")
     task = world.submit()
     sailor.agent.take()

@@ -21,7 +21,7 @@ from ormen.settings import Settings
 from ormen.spec import NO_RULES, Rules
 from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Remark, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import Assignment, NewTask
+from ormen.store.manager import Assignment, NewTask, Wait
 from ormen.task import PLACED, Port, State, Task
 from tests.properties.depth import walks
 from tests.properties.raw import PERMITTED, Raw, Record, check, check_fences, check_neighbours, check_story, clash
@@ -234,7 +234,7 @@ class Store(RuleBasedStateMachine):
         reason = Reason(Code.FIT_CPU, "No room.")
         record = self.record(task)
         attempt = int(record.get("attempt", 0))
-        self.deck.defer(task, attempt=attempt, reason=reason, could_fit="later", wait_ms=5000)
+        self.deck.defer([Wait(task, attempt, reason, "later", 5000)])
         self.same = (record.get("state"), record.get("wanted")) != ("pending", "running")
 
     # What agents tell.

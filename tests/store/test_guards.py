@@ -14,7 +14,7 @@ from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Late, Remark, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import NewTask
+from ormen.store.manager import NewTask, Wait
 from ormen.task import Health, Port, State, Task
 from tests.store.test_flow import IDS, assign, beat, card, lose, ready, run, silence, submit
 
@@ -211,7 +211,7 @@ def test_a_late_look_shortens_no_back_off(deck: LoopStore, agent: AgentStore) ->
     crash = Report(task.id, "node-1", 1, State.PENDING, Reason(Code.EXIT, "x"), delay_ms=60_000, delays=7)
     agent.report(crash)
     before = task_of(deck)
-    assert not deck.defer(task.id, attempt=0, reason=Reason(Code.FIT_CPU, "y"), could_fit="later", wait_ms=5000)
+    assert not deck.defer([Wait(task.id, 0, Reason(Code.FIT_CPU, "y"), "later", 5000)])
     assert task_of(deck) == before
 
 

@@ -9,6 +9,7 @@ from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Report
 from ormen.store.loops import LoopStore
+from ormen.store.manager import Wait
 from ormen.task import State, Task, Wanted
 from tests.store.test_flow import IDS, assign, card, lose, new, ready, run, silence, submit
 
@@ -162,5 +163,5 @@ def test_why_a_task_waits_is_told_of_what_waits(deck: LoopStore, agent: AgentSto
     """A scheduler that found no room a moment ago says nothing of a task that runs by now."""
     task = run(deck, agent)
     why = Reason(Code.FIT_CPU, "Needs 9 cpu.")
-    assert not deck.defer(task.id, attempt=1, reason=why, could_fit="later", wait_ms=1000)
+    assert not deck.defer([Wait(task.id, 1, why, "later", 1000)])
     assert (task_of(deck).reason, deck.client.zcard(deck.keys.pending)) == (None, 0)
