@@ -68,7 +68,7 @@ def _waiting(deck: Deck, case: Case) -> Case:
 def _seen(deck: Deck, case: Case) -> Case:
     """Add the fleet as the need of the case sees it."""
     assert case.need is not None
-    fleet = fleet_of(deck.store, [case.need], deck.settings, moves_turn=False, lean=True)
+    fleet = fleet_of(deck.store, [case.need], deck.settings, moves_turn=False)
     return replace(case, fleet=replace(fleet, names={**fleet.names, case.task.id: case.task.name}))
 
 

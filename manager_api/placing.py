@@ -105,15 +105,12 @@ def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str
     store.defer(waits)
 
 
-def fleet_of(
-    store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves_turn: bool = True, lean: bool = False
-) -> Fleet:
+def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves_turn: bool = True) -> Fleet:
     """Return the fleet as it is now; host ports and who holds them are read only when a need asks for one.
 
-    Round robin's turn is moved on by the needs, unless `moves_turn` is off: then nothing at all is written. `lean`
-    leaves out what the hosts really use: enough to say what fits, not to choose.
+    Round robin's turn is moved on by the needs, unless `moves_turn` is off: then nothing at all is written.
     """
-    nodes = store.lean_nodes() if lean else store.nodes()
+    nodes = store.lean_nodes()
     taken = store.taken_ports(node.engine for node in nodes) if any(need.ports for need in needs) else {}
     holders = {task_id for ports in taken.values() for held in ports.values() for _, task_id in held}
     asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}

@@ -94,6 +94,7 @@ class AgentStore(Answerer):
             cluster=beat.cluster,
             beat=json.dumps(measured),
             load=str(int(beat.load * 1000)),
+            used=[str(beat.used.cpu_milli), str(beat.used.memory_bytes), str(beat.used.disk_bytes)],
             trouble=beat.trouble.code.value if beat.trouble else "-",
             text=beat.trouble.sentence if beat.trouble else "",
             **({"sent": str(beat.sent_ms)} if beat.sent_ms is not None else {}),

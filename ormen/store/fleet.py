@@ -105,9 +105,9 @@ class FleetReader(RedisStore):
 
     @answering
     def lean_nodes(self) -> list[Node]:
-        """Return every node as `nodes` does, but of those that are plainly ready neither measurements nor heartbeats.
+        """Return every node as `nodes` does, but of those that are plainly ready only what placing needs.
 
-        What decides whether a task fits is there, from one round trip however many nodes there are.
+        That comes from one round trip however many there are; what a host uses is within a 64th of what it has.
         """
         return self._nodes(None, lean=True)
 

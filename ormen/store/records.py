@@ -12,8 +12,6 @@ from ormen.reasons import Code, Reason
 from ormen.spec import PortSpec
 from ormen.task import Attempt, Health, Port, Probe, State, Task, Wanted
 
-VIEW_FIELDS = 14
-
 
 def flat(pairs: Sequence[str]) -> dict[str, str]:
     """Return the mapping of a flat reply ``[field, value, …]``."""
@@ -84,7 +82,7 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
     ``why`` of its state.
     """
     _mode, synced, _trouble, lost, *numbers, load, engine, _rev = view.split()
-    cpu, memory, disk, rcpu, rmemory, rdisk, tasks = map(int, numbers)
+    cpu, memory, disk, rcpu, rmemory, rdisk, tasks, *used = map(int, numbers)
     beat = live.get("beat") or {}
     gpus = tuple(facts.get("facts", {}).get("gpus") or ())
     lent = dict(word.rsplit("=", 1) for word in (live.get("lent") or "").split())
@@ -105,7 +103,7 @@ def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, A
         reserved=Resources(rcpu, rmemory, rdisk, sum(gpu in lent for gpu in gpus)),
         gpus=gpus,
         lent=lent,
-        used=Resources(*beat.get("used", (int(load), 0, 0))),
+        used=Resources(*beat.get("used", used)),
         tasks=tasks,
         synced=synced == "1",
         declared_lost=lost == "1",

@@ -15,8 +15,8 @@ from ormen.task import TRANSITIONS, Port, State
 
 PERMITTED = {(source.value, target.value) for source, targets in TRANSITIONS.items() for target in targets}
 LIVE, PLACED, ENDED = {"pending", "scheduled", "running"}, {"scheduled", "running"}, {"completed", "failed"}
-VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "rmemory", "rdisk", "tasks", "load",
-        "engine", "rev")  # fmt: skip
+VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "rmemory", "rdisk", "tasks", "ucpu",
+        "umemory", "udisk", "load", "engine", "rev")  # fmt: skip
 SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled", "apart",
           "counts", "events", "loops", "figures",
           "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "brake"}  # fmt: skip

@@ -42,7 +42,7 @@ def bring_about(deck: LoopStore, fleet: Sequence[str]) -> None:
     deck.client.hset(keys.brake, "bar", now - 80_000)
     for number, kind in enumerate(["judged", *fleet]):
         name, lost = f"node-{number}", kind in ("lost", "lost long ago", "emptied")
-        view = f"active 0 - {int(lost)} 1 1 1 0 0 0 {int(kind == 'judged')} 0 engine 1"
+        view = f"active 0 - {int(lost)} 1 1 1 0 0 0 {int(kind == 'judged')} 0 0 0 0 engine 1"
         deck.client.hset(keys.views, name, view)
         heard = 0 if kind == "left" else now - SILENT_MS.get(kind, 60_000)
         deck.client.zadd(keys.heartbeats, {name: heard})

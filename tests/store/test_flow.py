@@ -362,3 +362,18 @@ def test_followers_get_events_in_order(deck: LoopStore) -> None:
     submit(deck, 1)
     assert [event.name for event in deck.follow(newest, 100)] == ["web-1"]
     assert deck.follow(deck.edges()[1], 10) == []
+
+
+def test_what_a_host_uses_is_in_its_view_once_it_matters(deck: LoopStore, agent: AgentStore) -> None:
+    """Placing reads what hosts use from one line a node, which changes only by a 64th of what the node has."""
+    ready(agent)
+    cluster, has = deck.cluster(), deck.nodes()[0].capacity
+
+    def used(memory: int) -> int:
+        agent.heartbeat(Heartbeat("node-1", "i1", cluster, Resources(100, memory, 0), 0.5))
+        return deck.lean_nodes()[0].used.memory_bytes
+
+    much = has.memory_bytes // 2
+    assert used(much) == used(much + has.memory_bytes // 65) == much
+    assert used(much + has.memory_bytes // 63) == much + has.memory_bytes // 63
+    assert deck.nodes()[0].used.memory_bytes == much + has.memory_bytes // 63

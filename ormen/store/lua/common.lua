@@ -66,13 +66,13 @@ local function move(t, to, kind, code, text)
   emit(kind, { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = from, to = to, code = code, text = text })
 end
 
-local VIEW = { 'mode', 'synced', 'trouble', 'lost', 'cpu', 'memory', 'disk', 'rcpu', 'rmemory', 'rdisk', 'tasks', 'load', 'engine', 'rev' }
+local VIEW = { 'mode', 'synced', 'trouble', 'lost', 'cpu', 'memory', 'disk', 'rcpu', 'rmemory', 'rdisk', 'tasks', 'ucpu', 'umemory', 'udisk', 'load', 'engine', 'rev' }
 local function view(node)
   local raw = redis.call('HGET', P .. 'nodes:view', node)
   if not raw then return nil end
   local v, i = {}, 1
   for word in string.gmatch(raw, '%S+') do
-    v[VIEW[i]] = (i >= 5 and i <= 11) and tonumber(word) or word
+    v[VIEW[i]] = (i >= 5 and i <= 14) and tonumber(word) or word
     i = i + 1
   end
   return v
@@ -80,7 +80,7 @@ end
 
 local function put_view(node, v)
   local words = {}
-  for i, name in ipairs(VIEW) do words[i] = (i >= 5 and i <= 11) and int(v[name]) or v[name] end
+  for i, name in ipairs(VIEW) do words[i] = (i >= 5 and i <= 14) and int(v[name]) or v[name] end
   redis.call('HSET', P .. 'nodes:view', node, table.concat(words, ' '))
 end
 

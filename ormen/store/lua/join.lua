@@ -16,7 +16,7 @@ end
 local known, facts = v and 1 or 0, cjson.decode(A.facts)
 local old = redis.call('HGET', P .. 'nodes:facts', A.node)
 facts.set = old and cjson.decode(old).set or nil
-v = v or { mode = 'active', rcpu = 0, rmemory = 0, rdisk = 0, tasks = 0, load = '0', rev = '0' }
+v = v or { mode = 'active', rcpu = 0, rmemory = 0, rdisk = 0, tasks = 0, ucpu = 0, umemory = 0, udisk = 0, load = '0', rev = '0' }
 v.synced, v.trouble, v.lost, v.engine = '0', '-', '0', A.engine
 v.cpu, v.memory, v.disk, v.rev = tonumber(A.cpu), tonumber(A.memory), tonumber(A.disk), int(v.rev + 1)
 put_view(A.node, v)
