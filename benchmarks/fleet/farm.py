@@ -167,7 +167,7 @@ class Farm:
         self.store.on_room = self._room
         self.pulse = AgentStore.connect(settings, f"pulse-{first}", timeout_s=30)
         self.hands = ThreadPoolExecutor(HANDS, thread_name_prefix="hand")
-        self.faults: list[str] = []
+        self.ended = 0
         self.nodes = {messages.node_queue(name): SimulatedNode(self, name) for name in names}
         nodes = list(self.nodes.values())
         self.rounds = (
@@ -177,8 +177,10 @@ class Farm:
         )
 
     def note(self, why: str) -> None:
-        """Note that an agent wanted to end or to start itself anew: here it goes on."""
-        log.error("an agent would have ended: %s", why)
+        """Count an agent that wanted to end or to start itself anew: here it goes on. The first of them is told."""
+        self.ended += 1
+        if self.ended == 1:
+            log.error("an agent would have ended, and others may have: %s", why)
 
     def _room(self, ids: object) -> None:
         with contextlib.suppress(OSError):
