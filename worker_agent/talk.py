@@ -49,7 +49,9 @@ class Talk:
                     break
             self._store.conclude(self._id, self._ending())
         except RuntimeFault as fault:
-            self._store.conclude(self._id, Frame.error(fault.reason.code.value, fault.reason.sentence))
+            # What was given up may break off in the engine's words; the reader is to hear why it was.
+            said = Frame.error(fault.reason.code.value, fault.reason.sentence)
+            self._store.conclude(self._id, self._given_up() if self._why else said)
         except StoreUnavailable:
             self.abandon("the store does not answer")
             raise
@@ -98,15 +100,16 @@ class Talk:
         self._dialogue.close()
 
     def _ending(self) -> Frame:
-        if self._why:
-            return Frame.error("ABANDONED", f"it was ended: {self._why}")
-        while (code := self._dialogue.exit_code()) is None:
+        while not self._why:
+            if (code := self._dialogue.exit_code()) is not None:
+                return Frame(EXIT, str(code).encode())
             # It has closed its outputs and runs on: its end is waited for as long as somebody is there.
             if not self.attend():
                 self.abandon()
-            if self._why:
-                return Frame.error("ABANDONED", f"it was ended: {self._why}")
-        return Frame(EXIT, str(code).encode())
+        return self._given_up()
+
+    def _given_up(self) -> Frame:
+        return Frame.error("ABANDONED", f"it was ended: {self._why}")
 
     def _say(self, frame: Frame) -> bool:
         """Tell the reader; wait while too much is unread. Return False once the talk is given up."""

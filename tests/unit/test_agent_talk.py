@@ -1,0 +1,78 @@
+"""How an agent carries one talk on, and says why it gave it up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ormen.reasons import Code, Reason
+from ormen.settings import Settings
+from ormen.store.talks import TalkStore, Wish
+from ormen.talk import Frame
+from tests.unit.agents import AgentBench
+from tests.waiting import wait_until
+from worker_agent.fake_talk import FakeExec
+from worker_agent.runtime import EngineDown
+from worker_agent.talk import Talk
+from worker_agent.talking import ExecPlan
+
+
+class Broken(FakeExec):
+    """A stream that breaks off in the engine's words when it is ended, as an upload does."""
+
+    def __init__(self) -> None:
+        super().__init__(ExecPlan(("sleep", "1")))
+        self.over = threading.Event()
+
+    def __next__(self) -> Frame:
+        """Wait for the end."""
+        self.over.wait(20)
+        raise EngineDown(Reason(Code.ENGINE_DOWN, "Docker does not answer: the connection broke."))
+
+    def end(self) -> bool:
+        """Break it."""
+        self.over.set()
+        return True
+
+
+@pytest.fixture
+def talks(settings: Settings) -> Iterator[TalkStore]:
+    """A store with the claimed talk ``t``, whose reader is there."""
+    bench = AgentBench(settings)
+    made = TalkStore(settings, bench.deck.client)
+    made.open("t", bench.running(), Wish("exec", {"command": ["sleep"]}))
+    made.pick("t", node="node-1", instance="i1")
+    yield made
+    bench.close()
+
+
+@pytest.fixture
+def begin(talks: TalkStore) -> Iterator[Callable[[FakeExec], Talk]]:
+    """Carry a dialogue on in a thread, as the talk ``t``."""
+    threads: list[threading.Thread] = []
+
+    def begun(dialogue: FakeExec) -> Talk:
+        made = Talk(talks, "t", dialogue)
+        threads.append(threading.Thread(target=made.run))
+        threads[-1].start()
+        return made
+
+    yield begun
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def last(talks: TalkStore) -> Frame:
+    """Return the last frame, once it is there."""
+    wait_until(lambda: talks.known("t").state == "over")
+    return talks.hear("t", after="0-0", block_ms=1).frames[-1]
+
+
+def test_a_talk_that_is_given_up_says_why(talks: TalkStore, begin: Callable[[FakeExec], Talk]) -> None:
+    """Although its stream then breaks off with a fault of the engine's, the reader hears who ended it."""
+    talk = begin(Broken())
+    talk.abandon("the agent of node-1 was stopped")
+    assert last(talks).fault == ("ABANDONED", "it was ended: the agent of node-1 was stopped")
