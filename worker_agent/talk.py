@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 FULL_S = 0.05
 """How often a writer that waits for the reader looks again."""
 
+LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
+"""The pause between two looks at a process that has closed its outputs and runs on: it doubles each time."""
+
 BLOCK_MS = 1000
 
 UNREAD = "nobody read it any more"
@@ -100,12 +103,15 @@ class Talk:
         self._dialogue.close()
 
     def _ending(self) -> Frame:
+        pause_s = LOOK_S
         while not self._why:
             if (code := self._dialogue.exit_code()) is not None:
                 return Frame(EXIT, str(code).encode())
             # It has closed its outputs and runs on: its end is waited for as long as somebody is there.
             if not self.attend():
                 self.abandon()
+            self._over.wait(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_LOOK_S)
         return self._given_up()
 
     def _given_up(self) -> Frame:

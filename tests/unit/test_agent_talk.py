@@ -1,8 +1,9 @@
-"""How an agent carries one talk on, and says why it gave it up."""
+"""How an agent carries one talk on: it waits for an end without haste, and says why it gave one up."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,13 +11,30 @@ import pytest
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.talks import TalkStore, Wish
-from ormen.talk import Frame
+from ormen.talk import EXIT, Frame
 from tests.unit.agents import AgentBench
 from tests.waiting import wait_until
 from worker_agent.fake_talk import FakeExec
 from worker_agent.runtime import EngineDown
-from worker_agent.talk import Talk
+from worker_agent.talk import LOOK_S, Talk
 from worker_agent.talking import ExecPlan
+
+
+class Silent(FakeExec):
+    """A program that has closed its outputs, and runs on until it is told to exit."""
+
+    def __init__(self) -> None:
+        super().__init__(ExecPlan(("sleep", "1")))
+        self.looks: list[float] = []
+
+    def __next__(self) -> Frame:
+        """Say nothing more."""
+        raise StopIteration
+
+    def exit_code(self) -> int | None:
+        """Note when it is asked."""
+        self.looks.append(time.monotonic())
+        return super().exit_code()
 
 
 class Broken(FakeExec):
@@ -69,6 +87,16 @@ def last(talks: TalkStore) -> Frame:
     """Return the last frame, once it is there."""
     wait_until(lambda: talks.known("t").state == "over")
     return talks.hear("t", after="0-0", block_ms=1).frames[-1]
+
+
+def test_a_program_without_outputs_is_waited_for_in_peace(talks: TalkStore, begin: Callable[[FakeExec], Talk]) -> None:
+    """It may run for days: the engine is asked for its end ever more seldom, and its code is told."""
+    dialogue = Silent()
+    begin(dialogue)
+    wait_until(lambda: len(dialogue.looks) >= 5)
+    assert dialogue.looks[4] - dialogue.looks[0] >= LOOK_S * (1 + 2 + 4 + 8)
+    dialogue.end()
+    assert last(talks) == Frame(EXIT, b"137")
 
 
 def test_a_talk_that_is_given_up_says_why(talks: TalkStore, begin: Callable[[FakeExec], Talk]) -> None:
