@@ -79,7 +79,10 @@ class Talking(Protocol):
         ...
 
     def copy_out(self, container_id: str, path: str) -> Dialogue:
-        """Read a path of a container as a tar: first a `STAT`, then `OUT`. Raise RuntimeFault where it is not."""
+        """Read a path of a container as a tar: first a `STAT`, then `OUT`. Raise RuntimeFault where it is not.
+
+        Reading raises it too, if the engine breaks off before the archive's end.
+        """
         ...
 
     def copy_in(self, container_id: str, path: str) -> Dialogue:
