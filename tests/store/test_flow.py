@@ -19,14 +19,8 @@ IDS = [f"7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7{n:02x}" for n in range(256)]
 
 
 @pytest.fixture
-def deck(settings: Settings) -> LoopStore:
-    """The manager's side."""
-    return LoopStore.connect(settings, "test-deck")
-
-
-@pytest.fixture
 def agent(settings: Settings) -> AgentStore:
-    """The agent's side."""
+    """The agent's side, before it has joined."""
     return AgentStore.connect(settings, "test-agent")
 
 

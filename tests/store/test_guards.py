@@ -11,26 +11,11 @@ import pytest
 from ormen.image_pin import Pin
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
-from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Late, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import NewTask, Wait
 from ormen.task import Health, Port, State, Task
 from tests.store.test_flow import IDS, assign, beat, card, lose, ready, run, silence, submit
-
-
-@pytest.fixture
-def deck(settings: Settings) -> LoopStore:
-    """The manager's side, with node-1 ready."""
-    return LoopStore.connect(settings, "test-deck")
-
-
-@pytest.fixture
-def agent(settings: Settings) -> AgentStore:
-    """The agent of node-1, which is ready."""
-    made = AgentStore.connect(settings, "test-agent")
-    ready(made)
-    return made
 
 
 def task_of(deck: LoopStore) -> Task:

@@ -6,7 +6,6 @@ import pytest
 
 from ormen.errors import IdTaken, NameTaken, StillRunning
 from ormen.reasons import Code, Reason
-from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import Wait
@@ -17,18 +16,10 @@ INTERRUPTED = Reason(Code.INTERRUPTED, "Interrupted.")
 
 
 @pytest.fixture
-def deck(settings: Settings) -> LoopStore:
-    """The manager's side, with node-1 ready."""
-    return LoopStore.connect(settings, "test-deck")
-
-
-@pytest.fixture
-def agent(settings: Settings) -> AgentStore:
+def agent(agent: AgentStore) -> AgentStore:
     """The agent of node-1, which is ready; node-2 is ready, too."""
-    made = AgentStore.connect(settings, "test-agent")
-    ready(made)
-    ready(made, "node-2", "engine-2")
-    return made
+    ready(agent, "node-2", "engine-2")
+    return agent
 
 
 def task_of(deck: LoopStore, number: int = 0) -> Task:

@@ -14,23 +14,9 @@ from ormen.store.talks import Picked, TalkStore, Wish
 from ormen.talk import DATA, END, EXIT, OUT, WINDOW, Frame
 from ormen.task import State, Task
 from tests.key_table import complaints
-from tests.store.test_flow import ready, run
+from tests.store.test_flow import run
 
 WISH = Wish("exec", {"command": ["date", "+%s"]}, by="ann")
-
-
-@pytest.fixture
-def deck(settings: Settings) -> LoopStore:
-    """The manager's side."""
-    return LoopStore.connect(settings, "test-deck")
-
-
-@pytest.fixture
-def agent(settings: Settings) -> AgentStore:
-    """The agent of node-1, which is ready."""
-    made = AgentStore.connect(settings, "test-agent")
-    ready(made)
-    return made
 
 
 @pytest.fixture
