@@ -18,6 +18,7 @@ from ormen.store.agent import AgentStore
 from ormen.store.loops import LoopStore
 from tests.contract.bench import busybox_layer
 from tests.engine import engine_api
+from tests.integration.halls import Hall, hall_in
 from tests.integration.nodes import Harbour
 from tests.integration.sailors import Sailor
 from tests.integration.served import Deck
@@ -69,6 +70,13 @@ def image() -> Iterator[str]:
     yield f"{name}:1"
     client.remove_image(f"{name}:1", force=True)
     client.close()
+
+
+@pytest.fixture(scope="module")
+def hall(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
+    """One cluster for all tests of a file."""
+    with hall_in(tmp_path_factory.mktemp("hall"), image) as made:
+        yield made
 
 
 @pytest.fixture

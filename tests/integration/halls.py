@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from werkzeug.serving import make_server
 
 from manager_api.app import create_app
 from ormen.client import Client
-from ormen.local.redis import RunningRedis, find_server, start
+from ormen.local.redis import find_server, start
 from ormen.settings import Settings
 from ormen.task import Task
 from tests.integration.nodes import ROOT, Harbour
@@ -45,7 +47,6 @@ class Hall:
     harbour: Harbour
     api: Api
     task: Task
-    server: RunningRedis
 
     @property
     def client(self) -> Client:
@@ -76,17 +77,16 @@ class Hall:
         wait_until(lambda: not self.inside(word), timeout_s=40, what=f"for {word} to be gone")
 
 
-def opened(folder: Path, image: str) -> Hall:
-    """Start it all; `shut` ends it."""
-    server = start(find_server(), folder / "redis")
-    settings = replace(Settings(), redis_url=server.url, state_dir=str(folder / "state"))
-    harbour = Harbour(settings, image, folder)
-    harbour.node()
-    return Hall(harbour, Api(settings), harbour.run(), server)
-
-
-def shut(hall: Hall) -> None:
-    """End it all."""
-    hall.api.close()
-    hall.harbour.close()
-    hall.server.stop()
+@contextmanager
+def hall_in(folder: Path, image: str) -> Iterator[Hall]:
+    """Give a cluster; nothing of it is left at the end."""
+    with ExitStack() as stack:
+        server = start(find_server(), folder / "redis")
+        stack.callback(server.stop)
+        settings = replace(Settings(), redis_url=server.url, state_dir=str(folder / "state"))
+        harbour = Harbour(settings, image, folder)
+        stack.callback(harbour.close)
+        harbour.node()
+        api = Api(settings)
+        stack.callback(api.close)
+        yield Hall(harbour, api, harbour.run())

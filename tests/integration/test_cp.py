@@ -6,20 +6,11 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.halls import Hall, opened, shut
-
-
-@pytest.fixture(scope="module")
-def hall(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    """One cluster for all tests of this file."""
-    made = opened(tmp_path_factory.mktemp("hall"), image)
-    yield made
-    shut(made)
+from tests.integration.halls import Hall
 
 
 @pytest.fixture

@@ -7,24 +7,15 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
 from ormen.async_client import AsyncClient
 from ormen.errors import NotRunning, TaskNotFound
 from ormen.store import talks
-from tests.integration.halls import ROOT, Api, Hall, opened, shut
+from tests.integration.halls import ROOT, Api, Hall
 from tests.integration.terminals import Terminal
 from tests.waiting import wait_until
-
-
-@pytest.fixture(scope="module")
-def hall(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    """One cluster for all tests of this file."""
-    made = opened(tmp_path_factory.mktemp("hall"), image)
-    yield made
-    shut(made)
 
 
 def test_a_commands_outputs_and_code_come_back(hall: Hall) -> None:

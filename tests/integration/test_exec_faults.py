@@ -1,10 +1,9 @@
-"""Commands in containers when messages, agents and readers fail."""
+"""Commands in containers when messages, agents and readers fail; the tests that end the agent begin another."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,19 +15,11 @@ from ormen.errors import PolicyForbids
 from ormen.policy import Policy
 from ormen.store import talks
 from ormen.talk import BEGUN, EXIT, OUT
-from tests.integration.halls import Hall, opened, shut
+from tests.integration.halls import Hall
 from tests.waiting import wait_until
 
 ONCE = ["sh", "-c", "echo x >> /ran; sleep 1; wc -l < /ran; rm /ran"]
 """Says how many times it was run."""
-
-
-@pytest.fixture(scope="module")
-def hall(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    """One cluster for all tests of this file; the tests that end its agent are the last to begin another."""
-    made = opened(tmp_path_factory.mktemp("hall"), image)
-    yield made
-    shut(made)
 
 
 def test_a_command_whose_message_is_lost_runs_once(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,22 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from tests.integration.halls import ROOT, Hall, opened, shut
+from tests.integration.halls import ROOT, Hall
 from tests.integration.terminals import Terminal
 from tests.waiting import wait_until
-
-
-@pytest.fixture(scope="module")
-def hall(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
-    """One cluster for all tests of this file."""
-    made = opened(tmp_path_factory.mktemp("hall"), image)
-    yield made
-    shut(made)
 
 
 def names(hall: Hall) -> set[str]:
