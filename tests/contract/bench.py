@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,6 +100,18 @@ class Bench:
         container_id = self.runtime.create(self.plan(name, **spec))
         self.runtime.start(container_id)
         return container_id
+
+
+@contextmanager
+def busybox_image(purpose: str) -> Iterator[str]:
+    """Put an image of busybox alone onto the engine, and give its name; it is removed at the end."""
+    client, name = engine_api(), f"ormen-{purpose}-{os.getpid()}"
+    client.import_image_from_data(busybox_layer(), repository=name, tag="1")
+    try:
+        yield f"{name}:1"
+    finally:
+        client.remove_image(f"{name}:1", force=True)
+        client.close()
 
 
 def busybox_layer() -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.bench import Bench, DockerWorld, FakeWorld, busybox_layer
+from tests.contract.bench import Bench, DockerWorld, FakeWorld, busybox_image
 from tests.contract.registry import Registry
-from tests.engine import engine_api
 from tests.sweep import announce
 from worker_agent.docker_runtime import DockerRuntime
 
@@ -20,12 +18,8 @@ from worker_agent.docker_runtime import DockerRuntime
 @pytest.fixture(scope="session")
 def image() -> Iterator[str]:
     """Put an image of busybox alone onto the engine."""
-    client = engine_api()
-    name = f"ormen-contract-{os.getpid()}"
-    client.import_image_from_data(busybox_layer(), repository=name, tag="1")
-    yield f"{name}:1"
-    client.remove_image(f"{name}:1", force=True)
-    client.close()
+    with busybox_image("contract") as name:
+        yield name
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +15,7 @@ from manager_api.app import create_app
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore
 from ormen.store.loops import LoopStore
-from tests.contract.bench import busybox_layer
-from tests.engine import engine_api
+from tests.contract.bench import busybox_image
 from tests.integration.halls import Hall, hall_in
 from tests.integration.nodes import Harbour
 from tests.integration.sailors import Sailor
@@ -65,11 +63,8 @@ def sailor(settings: Settings) -> Iterator[Sailor]:
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
     """Put an image of busybox alone onto the engine."""
-    client, name = engine_api(), f"ormen-agent-{os.getpid()}"
-    client.import_image_from_data(busybox_layer(), repository=name, tag="1")
-    yield f"{name}:1"
-    client.remove_image(f"{name}:1", force=True)
-    client.close()
+    with busybox_image("agent") as name:
+        yield name
 
 
 @pytest.fixture(scope="module")
