@@ -53,3 +53,9 @@ def test_a_record_is_fulfilled_only_by_what_it_names() -> None:
     assert not is_done(done, "here", RUNNING)
     assert not is_done(done, "here", None)
     assert not is_done(unseen, "here", EXITED)
+
+
+def test_a_change_of_limits_is_fulfilled_once_it_is_told() -> None:
+    """A list does not show limits: the container is looked at until the record has no change left to be told."""
+    assert is_done(replace(HERE, resize=0), "here", RUNNING)
+    assert not is_done(replace(HERE, resize=1), "here", RUNNING)
