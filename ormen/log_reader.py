@@ -111,11 +111,13 @@ class LogReader:
         self._pass_over = number == self._begun and not head["live"]
         if self._begun is None:
             self._first = self._first or number or None
+            if number and not head["live"]:
+                self._notice(_whose(head))
         elif number != self._begun and number:
-            where = f" on {head['node']}" if head["node"] else ""
-            self._notice(
-                f"{head['name']}: attempt {number}{where}" + ("" if head["live"] else ", the lines kept of it")
-            )
+            self._notice(_whose(head))
+        elif self._pass_over and not self._complete:
+            gone = f"the container of attempt {number} has gone meanwhile"
+            self._notice(f"{head['name']}: {gone}, and what it printed last may be missing")
         self.head, self._attempt, self._begun = head, number or None, number
         self._began_at = self._began_at or head["at"]
 
@@ -218,6 +220,11 @@ def _objects(answer: http.client.HTTPResponse) -> Iterator[list[Document]]:
         return  # whoever reads sees that the last object is missing
     finally:
         answer.close()
+
+
+def _whose(head: Document) -> str:
+    where = f" on {head['node']}" if head["node"] else ""
+    return f"{head['name']}: attempt {head['attempt']}{where}" + ("" if head["live"] else ", the lines kept of it")
 
 
 def _state_of(task: Document) -> str:

@@ -79,12 +79,10 @@ class Reading:
         task = client.task(word)
         present = task["attempt"] if task["state"] in ("running", "scheduled") else None
         if self._previous or wish.attempt is not None:
-            chosen = self._chosen(task, present)
-            if chosen["attempt"] != present:
-                self._say_kept(task, chosen)
-            wish = replace(wish, attempt=chosen["attempt"])
+            wish = replace(wish, attempt=self._chosen(task, present)["attempt"])
         elif present is None and (attempts := client.attempts(task["id"])):
-            self._say_kept(task, max(attempts, key=lambda one: int(one["attempt"])))
+            last = max(attempts, key=lambda one: int(one["attempt"]))
+            self.session.say(render.ended(task, last, self.session.look(sys.stderr)))
         if self.session.structured:
             lines = client.log_lines(task["id"], wish, notice=self.session.say)
             return (json_line({"task": task["name"], **line}).encode() + b"\n" for line in lines)
@@ -116,9 +114,6 @@ class Reading:
             hint = render.known([int(one["attempt"]) for one in known])
             raise Failure(f"{task['name']} has no {which} on record", hint=hint, exit_code=3)
         return max(found, key=lambda one: int(one["attempt"]))
-
-    def _say_kept(self, task: Document, attempt: Document) -> None:
-        self.session.say(render.kept(task, attempt, self.session.look(sys.stderr)))
 
 
 def _prefixed(reading: Reading, words: Sequence[str]) -> int:

@@ -343,7 +343,18 @@ def test_logs_of_an_ended_attempt_come_from_the_record() -> None:
         result = ormen("logs", "web", "--previous", at=stub.address)
     assert result.stdout == "boom\n"
     assert stub.seen[-1].query["attempt"] == ["1"]
-    assert result.stderr == "web is running; the 1 line kept of attempt 1:\n"
+    assert result.stderr == "! web: attempt 1 on node-1, the lines kept of it\n"
+
+
+def test_a_whole_log_is_not_called_the_lines_kept() -> None:
+    """Of an ended task whose container is still there all lines come, and only how it ended is said before them."""
+    ended = {**UP, "state": "failed", "ended_at": UP["created_at"]}
+    attempts = {"items": [{"attempt": 1, "node": "node-1", "log_tail": ["b"]}]}
+    with deck({"GET /v1/tasks/web": ended, f"{ONE}/attempts": attempts, f"{ONE}/logs": log("a", "b")}) as stub:
+        result = ormen("logs", "web", at=stub.address)
+    assert result.stdout == "a\nb\n"
+    assert result.stderr.startswith("web failed ")
+    assert result.stderr.endswith(" ago on node-1; attempt 1:\n")
 
 
 def test_inspect_prints_a_task_with_its_attempts_or_a_node() -> None:

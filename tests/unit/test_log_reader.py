@@ -107,9 +107,18 @@ def test_an_attempt_without_a_trace_is_passed_over() -> None:
 
 
 def test_kept_lines_of_a_log_that_was_followed_are_not_shown_again() -> None:
-    """When the container has gone while the line was down, its last lines on record are known for the most part."""
+    """When the container has gone while the line was down, its last lines on record are known but for the very last."""
     with deck({LOGS: [log("a", "b", end=None), log("a", "b", live=False)], TASK: [RUNS, DONE]}) as stub:
-        assert read(stub, follow=True)[0] == "a\nb\n"
+        printed, told = read(stub, follow=True)
+    assert printed == "a\nb\n"
+    gone = "web: the container of attempt 1 has gone meanwhile, and what it printed last may be missing"
+    assert told == [gone, "web is completed on node-1"]
+
+
+def test_lines_on_record_are_not_taken_for_the_whole_log() -> None:
+    """Whoever begins with an attempt whose container is gone is told that these are the lines kept of it."""
+    with deck({LOGS: log("a", live=False)}) as stub:
+        assert read(stub) == ("a\n", ["web: attempt 1 on node-1, the lines kept of it"])
 
 
 def test_a_removed_task_ends_its_log() -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ormen.cli.render.text import Look, age, clean, count, listed
+from ormen.cli.render.text import Look, age, clean, listed
 
 Record = Mapping[str, Any]
 
 
-def kept(task: Record, attempt: Record, look: Look) -> str:
-    """Return what stands before the lines of an ended attempt."""
-    name, lines = clean(task["name"]), len(attempt.get("log_tail") or ())
+def ended(task: Record, attempt: Record, look: Look) -> str:
+    """Return what stands before the lines of a task's last attempt when none is under way."""
+    name = clean(task["name"])
     if task["state"] in ("completed", "failed"):
         said = f"{name} {task['state']} {age(task.get('ended_at'), look)} ago on {clean(attempt['node'])}"
     else:
         said = f"{name} is {task['state']}"
-    return f"{said}; the {count(lines, 'line')} kept of attempt {attempt['attempt']}:"
+    return f"{said}; attempt {attempt['attempt']}:"
 
 
 def known(numbers: Sequence[int]) -> str | None:
