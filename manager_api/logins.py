@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import random
-import time
 from dataclasses import dataclass
 from typing import Any
 
+from manager_api.asking import ask_nodes
 from manager_api.services import Services
-from ormen import messages
 from ormen.errors import OrmenError
 from ormen.node import NodeState
 from ormen.reasons import Code
@@ -17,7 +15,6 @@ from ormen.registries import Login
 
 PATIENCE_S = 15.0
 """How long the node has: its engine asks the registry for at most twelve seconds."""
-LOOK_S = 0.05
 
 
 class LoginRefused(OrmenError):
@@ -47,24 +44,9 @@ def check(mine: Services, login: Login) -> Check:
         return Check(unsure="no node is ready to ask the registry")
     node = random.choice(ready)
     options = {"host": login.host, "user": login.user, "secret": mine.login_store.seal(login.password)}
-    request = mine.deck.store.ask_node(node, "login", options)
-    mine.deck.ringer.ring_nodes({node: ["login"]}, kind=messages.RUN)
-    said = _answer(mine, request)
-    if said is None:
-        return Check(node, f"{node} has not answered within {PATIENCE_S:g}s")
+    said = ask_nodes(mine, "login", {node: options}, patience_s=PATIENCE_S)[node]
+    if "error" in said:
+        return Check(node, said["error"])
     if said["code"] == Code.PULL_AUTH.value:
         raise LoginRefused(str(said["sentence"]).rstrip("."), hint="nothing was kept", node=node)
     return Check(node, None if said["ok"] else str(said["sentence"]).rstrip("."))
-
-
-def _answer(mine: Services, request: str) -> dict[str, Any] | None:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and not mine.closing.wait(LOOK_S):
-        parts = mine.deck.store.replies(request, block_ms=200)
-        refused = next((part.data for part in parts if part.kind == "error"), None)
-        if refused is not None:
-            return {"ok": False, "code": None, "sentence": refused}
-        if any(part.kind == "end" for part in parts):
-            found: dict[str, Any] = json.loads("".join(part.data for part in parts))
-            return found
-    return None

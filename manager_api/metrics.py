@@ -27,7 +27,7 @@ STORE_BUCKETS = (0.001, 0.005, 0.02, 0.1, 1.0)
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 """Any other word that a client sends for a method is counted as "other"."""
 
-WAITS = frozenset({"follow", "replies"})
+WAITS = frozenset({"follow"})
 """Calls of the store that wait for something to happen: how long they take says nothing of the store."""
 
 

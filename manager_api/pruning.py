@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from manager_api.asking import ask_nodes
 from manager_api.services import Services
 from ormen import messages
 from ormen.node import Node, NodeState
-from ormen.store.manager import ManagerStore
 
 MOST = 1000
 """The most ended tasks that one request removes or looks at; the answer says when there are more."""
@@ -23,6 +22,9 @@ CONFIRM_S = 10.0
 LOOK_S = 0.1
 LISTING_S, REMOVING_S = 15.0, 120.0
 """How long a node has to say what may go, and to remove it: an image of many layers takes its time."""
+
+NOTHING: Mapping[str, Any] = {"images": [], "volumes": [], "orphans": [], "error": None}
+"""What a node's row says beside its tasks, until it has answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def prune(mine: Services, wish: Wish) -> dict[str, Any]:
     nodes = mine.deck.store.nodes()
     tasks = prune_tasks(mine, wish)
     left = {} if wish.dry else _confirmed(mine, tasks.ids)
-    answers = ask_nodes(mine, nodes, wish)
+    answers = _answers(mine, nodes, wish)
     return {
         "dry_run": wish.dry,
         "kinds": list(wish.kinds),
@@ -100,44 +102,10 @@ def _confirmed(mine: Services, ids: Sequence[str]) -> Mapping[str, int]:
         waiting = [task.id for task in left]
 
 
-def ask_nodes(mine: Services, nodes: Sequence[Node], wish: Wish) -> dict[str, dict[str, Any]]:
+def _answers(mine: Services, nodes: Sequence[Node], wish: Wish) -> dict[str, dict[str, Any]]:
     """Ask each node what may go of its images, volumes and orphans, or to remove the kinds that are wished."""
-    store = mine.deck.store
     options = {"kinds": list(wish.kinds), "dry": wish.dry, "older_than_s": wish.older_than_s}
-    awake = [node.name for node in nodes if node.state is not NodeState.LOST]
-    asked = {name: store.ask_node(name, "prune", options) for name in awake}
-    if asked:
-        mine.deck.ringer.ring_nodes({name: ["prune"] for name in asked}, kind=messages.STOP)
     patience_s = REMOVING_S if wish.kinds and not wish.dry else LISTING_S
-    answers = _gather(mine, asked, deadline=time.monotonic() + patience_s)
-    lost = {node.name: _nothing(f"{node.name} is lost") for node in nodes if node.name not in asked}
-    late = {name: _nothing(f"{name} has not answered within {patience_s:g}s") for name in asked}
-    return {**lost, **late, **answers}
-
-
-def _gather(mine: Services, asked: Mapping[str, str], *, deadline: float) -> dict[str, dict[str, Any]]:
-    """Return the nodes' answers, in whatever order they come."""
-    waiting, answers = dict(asked), dict[str, dict[str, Any]]()
-    while waiting and time.monotonic() < deadline and not mine.closing.wait(LOOK_S):
-        for name, request in list(waiting.items()):
-            answer = _answer(mine.deck.store, request)
-            if answer is not None:
-                answers[name] = answer
-                del waiting[name]
-    return answers
-
-
-def _answer(store: ManagerStore, request: str) -> dict[str, Any] | None:
-    """Return what a node has said, None while it has not come to its end."""
-    said = store.replies(request, block_ms=1)
-    refused = next((part.data for part in said if part.kind == "error"), None)
-    if refused is not None:
-        return _nothing(refused)
-    if not any(part.kind == "end" for part in said):
-        return None
-    found: dict[str, Any] = json.loads("".join(part.data for part in said))
-    return {**found, "error": None}
-
-
-def _nothing(error: str) -> dict[str, Any]:
-    return {"images": [], "volumes": [], "orphans": [], "error": error}
+    wanted = {node.name: options for node in nodes if node.state is not NodeState.LOST}
+    said = ask_nodes(mine, "prune", wanted, patience_s=patience_s, ring=messages.STOP)
+    return {node.name: {**NOTHING, **said.get(node.name, {"error": f"{node.name} is lost"})} for node in nodes}

@@ -123,6 +123,8 @@ def passed_on(mine: Services, task: Task, query: dict[str, Any]) -> Response:
     replies: Replies | None = None
     try:
         request_id = mine.deck.store.ask(task, "logs", options_of(mine, task, query))
+        if request_id is None:
+            raise NodeSilent(f"{node} is lost", hint=f"GET /v1/nodes/{node} shows its state")
         replies = Replies(mine, request_id, node=node, line=request.environ.get("gunicorn.socket"))
         submission.ring_node(mine.deck, node, [task.name])
         first = replies.first()

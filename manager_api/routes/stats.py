@@ -17,6 +17,9 @@ from manager_api.using import by_node, use_of_nodes
 from ormen.errors import NotRunning
 from ormen.task import PLACED
 
+PATIENCE_S = 4.0
+"""How long a node has: it looks twice, half a second apart, and may have an engine that is busy."""
+
 stats = Nouns("stats", __name__, url_prefix="/v1", description="What tasks really use")
 
 
@@ -68,9 +71,9 @@ def index(query: dict[str, Any]) -> Response:
     elif query["node"]:
         wanted = {store.node(query["node"]).name: None}
     else:
-        wanted = {node.name: None for node in store.nodes()}
+        wanted = {node.name: None for node in store.lean_nodes()}
     with mine.long.place():
-        return reply(use_of_nodes(mine, wanted))
+        return reply(use_of_nodes(mine, wanted, patience_s=PATIENCE_S))
 
 
 @stats.route("/tasks/<task>/stats", methods=["GET"])
@@ -82,4 +85,4 @@ def one(task: str) -> Response:
     if found.state not in PLACED or found.node is None:
         raise NotRunning(f"{found.name} is {found.state.value}, so it uses nothing")
     with mine.long.place():
-        return reply(use_of_nodes(mine, by_node([found])))
+        return reply(use_of_nodes(mine, by_node([found]), patience_s=PATIENCE_S))

@@ -15,6 +15,9 @@ from manager_api.using import use_of_nodes
 from manager_api.why_documents import WhyDocument
 from ormen.reasons import Code
 
+PATIENCE_S = 1.2
+"""How long a node has to say what a task uses, of which it takes half a second to look: the rest is known already."""
+
 why = Nouns("why", __name__, url_prefix="/v1", description="Why a task is as it is")
 
 
@@ -35,8 +38,9 @@ def answer(query: dict[str, Any], task: str) -> Response:
 
 
 def _memory(mine: Services, task: str, node: str) -> dict[str, Any]:
-    """Return what a task uses just now, as its node says; nothing if it says nothing."""
-    for use in use_of_nodes(mine, {node: [task]})["items"]:
+    """Return what a task uses just now, as its node says, or why its node says nothing."""
+    found = use_of_nodes(mine, {node: [task]}, patience_s=PATIENCE_S)
+    for use in found["items"]:
         before = use["memory_before_bytes"]
         return {"memory_bytes": use["memory_bytes"], "rising": before is not None and use["memory_bytes"] > before}
-    return {}
+    return {"error": found["nodes"][0]["error"]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,29 +48,40 @@ class Reply:
 class Asker(RedisStore):
     """The deck's side."""
 
-    def ask(self, task: Task, kind: str, options: Mapping[str, Any]) -> str:
-        """Ask the agent of a task's node something; return the request's id. The caller rings the node."""
-        return self.ask_node(task.node or "", kind, options, task=task.id)
+    def ask(self, task: Task, kind: str, options: Mapping[str, Any]) -> str | None:
+        """Ask the agent of a task's node something; return the request's id, None if the node is lost.
+
+        The caller rings the node.
+        """
+        node = task.node or ""
+        return self.ask_nodes(kind, {node: options}, task=task.id).get(node)
 
     @answering
-    def ask_node(self, node: str, kind: str, options: Mapping[str, Any], *, task: str = "") -> str:
-        """Ask a node's agent something, perhaps of a task; return the request's id. The caller rings the node."""
-        request = uuid.uuid4().hex
-        with self.client.pipeline(transaction=True) as pipe:
-            key = self.keys.request(request)
-            pipe.hset(key, mapping={"kind": kind, "task": task, "options": json.dumps(dict(options))})
-            pipe.expire(key, REPLY_TTL_S)
-            pipe.set(self.keys.reader(request), "1", ex=READER_TTL_S)
-            pipe.rpush(self.keys.inbox(node), f"?{request}")
-            pipe.hsetnx(self.keys.node(node), "inbox_since", self.now_ms())
-            pipe.execute()
-        return request
+    def ask_nodes(self, kind: str, wanted: Mapping[str, Mapping[str, Any]], *, task: str = "") -> dict[str, str]:
+        """Ask the agents of these nodes something, each with its options; return the request's id of each.
+
+        A node that is lost is not asked and is missing. The caller rings the others.
+        """
+        requests = {node: uuid.uuid4().hex for node in wanted}
+        times = {"ttl": str(REPLY_TTL_S), "reader": str(READER_TTL_S)}
+        with self.client.pipeline(transaction=False) as pipe:
+            for node, options in wanted.items():
+                text = json.dumps(dict(options))
+                arguments = {"request": requests[node], "node": node, "kind": kind, "task": task, "options": text}
+                self.scripts.run("ask", {**arguments, **times}, pipe=pipe)
+            asked = pipe.execute() if wanted else []
+        return {node: requests[node] for node, done in zip(wanted, asked, strict=True) if done}
 
     @answering
-    def replies(self, request: str, *, after: str = "0", block_ms: int = 1000) -> list[Reply]:
-        """Return the parts of an answer after `after`, waiting for the first; says that somebody still reads."""
-        self.client.set(self.keys.reader(request), "1", ex=READER_TTL_S)
-        return _replies(self.client.xread({self.keys.reply(request): after}, count=500, block=block_ms))
+    def replies(self, requests: Sequence[str]) -> dict[str, list[Reply]]:
+        """Return what has come of each answer, from its first part on; says that somebody still reads."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for request in requests:
+                pipe.set(self.keys.reader(request), "1", ex=READER_TTL_S)
+            for request in requests:
+                pipe.xrange(self.keys.reply(request))
+            found = pipe.execute()[len(requests) :] if requests else []
+        return {request: _parts(rows) for request, rows in zip(requests, found, strict=True)}
 
     @answering
     def read_on(self, request: str, *, after: str) -> list[Reply]:
@@ -82,7 +93,8 @@ class Asker(RedisStore):
         with self.client.pipeline(transaction=False) as pipe:
             pipe.xtrim(key, minid=_next(after), approximate=False)
             pipe.xread({key: after}, count=AT_ONCE)
-            return _replies(pipe.execute()[1])
+            answer = pipe.execute()[1]
+        return _parts(answer[0][1] if answer else ())
 
     @answering
     def still_reading(self, requests: Iterable[str]) -> None:
@@ -93,9 +105,10 @@ class Asker(RedisStore):
             pipe.execute()
 
     @answering
-    def hang_up(self, request: str) -> None:
-        """Say that nobody reads the answer any more."""
-        self.client.delete(self.keys.reader(request), self.keys.reply(request))
+    def hang_up(self, *requests: str) -> None:
+        """Say that nobody reads the answers to these requests any more."""
+        if requests:
+            self.client.delete(*map(self.keys.reader, requests), *map(self.keys.reply, requests))
 
 
 class Answerer(RedisStore):
@@ -146,8 +159,7 @@ class Answerer(RedisStore):
         return int(unread) if read else None
 
 
-def _replies(answer: Any) -> list[Reply]:
-    rows = answer[0][1] if answer else []
+def _parts(rows: Iterable[tuple[str, Mapping[str, str]]]) -> list[Reply]:
     return [
         Reply(row_id, fields["kind"], fields["data"], fields.get("code", ""), fields.get("at", ""))
         for row_id, fields in rows

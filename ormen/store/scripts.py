@@ -14,6 +14,7 @@ from redis.commands.core import Script
 
 VERBS = (
     "adopt",
+    "ask",
     "assign",
     "attend",
     "begin",

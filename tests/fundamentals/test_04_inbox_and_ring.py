@@ -68,3 +68,13 @@ def test_a_late_ring_finds_what_is_wanted_now(world: World) -> None:
     world.store.stop(task)
     assert world.settle(task).state is State.COMPLETED
     assert sailor.engine.table == {}
+
+
+def test_a_request_is_as_old_as_it_is(world: World) -> None:
+    """What lies in an inbox that was empty has an age of its own, not that of what was taken from there long ago."""
+    world.sailor("node-1")
+    world.store.client.hset(world.store.keys.node("node-1"), "inbox_since", 1)
+    assert list(world.store.ask_nodes("stats", {"node-1": {}, "node-9": {}})) == ["node-1"]
+    since = int(world.store.client.hget(world.store.keys.node("node-1"), "inbox_since"))
+    assert world.store.now_ms() - since < 60_000
+    assert list(world.store.client.scan_iter("*node-9*")) == []

@@ -205,6 +205,7 @@ def test_a_request_that_ran_out_leaves_nothing(world: World) -> None:
     sailor = world.sailor("node-1")
     task = world.run()
     request = world.store.ask(task, "logs", {})
+    assert request is not None
     world.store.client.delete(world.store.keys.request(request))
     sailor.store.claim(request)
     assert 0 < world.store.client.ttl(world.store.keys.request(request)) <= 60

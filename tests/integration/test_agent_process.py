@@ -196,16 +196,15 @@ def test_a_log_is_streamed_to_whoever_asks(harbour: Harbour) -> None:
     """A request for a log is answered from the container, to its end."""
     harbour.node()
     task = harbour.run(command=["sh", "-c", "echo one; echo two; sleep 60"])
-    asked = harbour.store.ask(task, "logs", {"tail": None, "follow": False, "timestamps": False, "since_s": None})
+    options = {"tail": None, "follow": False, "timestamps": False, "since_s": None}
+    asked = harbour.store.ask_nodes("logs", {"node-1": options}, task=task.id)["node-1"]
     submission.ring_node(harbour.deck, "node-1", [task.name])
-    replies: list[Reply] = []
 
-    def ended() -> bool:
-        replies.extend(harbour.store.replies(asked, after=replies[-1].id if replies else "0", block_ms=500))
-        return bool(replies) and replies[-1].kind == "end"
+    def said() -> list[Reply]:
+        return harbour.store.replies([asked])[asked]
 
-    wait_until(ended)
-    assert "".join(reply.data for reply in replies) == "one\ntwo\n"
+    wait_until(lambda: said() and said()[-1].kind == "end")
+    assert "".join(reply.data for reply in said()) == "one\ntwo\n"
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from manager_api import using
+from manager_api.routes import stats, why
 from ormen.client import Client
 from ormen.reasons import Code
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore
+from ormen.store.loops import LoopStore
 from tests.integration.nodes import Harbour
 from tests.integration.sailors import Sailor
 from tests.integration.served import Deck
@@ -54,7 +55,7 @@ def test_a_silent_node_is_named_and_not_waited_for(
     api: FlaskClient, sailor: Sailor, second: Sailor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the others use is told, and of the silent one that it is silent."""
-    monkeypatch.setattr(using, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(stats, "PATIENCE_S", 1.0)
     api.post("/v1/tasks", json=WEB)
     thread, asked = answering(sailor, {"items": [ROW, {**ROW, "task": "of a removed task"}]})
     answer = api.get("/v1/stats").get_json()
@@ -78,19 +79,31 @@ def test_only_the_nodes_of_the_named_tasks_are_asked(api: FlaskClient, sailor: S
 def test_why_tells_what_a_task_uses_that_ran_out_of_memory(
     api: FlaskClient, sailor: Sailor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an end for want of memory it is told how far the next attempt has come, unless its node is silent."""
-    monkeypatch.setattr(using, "PATIENCE_S", 1.0)
+    """After an end for want of memory it is told how far the next attempt has come; of a silent node, that it is so."""
+    monkeypatch.setattr(why, "PATIENCE_S", 1.0)
     api.post("/v1/tasks", json={**WEB, "memory": "64MiB"})
     sailor.start(WEB_ID)
     sailor.refuse(WEB_ID, Code.OOM, "Killed for want of memory: it reached its limit of 64 MiB.")
     api.post("/v1/tasks/web/retry")
     sailor.start(WEB_ID, attempt=2)
-    assert api.get("/v1/tasks/web/why").get_json()["now"]["memory_bytes"] is None
+    silent = api.get("/v1/tasks/web/why").get_json()["now"]
+    assert (silent["memory_bytes"], silent["error"]) == (None, "node-1 has not answered within 1s")
     sailor.requests()
     thread, asked = answering(sailor, {"items": [ROW]})
     now = api.get("/v1/tasks/web/why").get_json()["now"]
     thread.join()
-    assert (now["memory_bytes"], now["rising"], asked[0].options) == (2, True, {"tasks": [WEB_ID]})
+    assert (now["memory_bytes"], now["rising"], now["error"]) == (2, True, None)
+    assert asked[0].options == {"tasks": [WEB_ID]}
+
+
+def test_a_lost_node_is_not_asked(api: FlaskClient, sailor: Sailor, second: Sailor, store: LoopStore) -> None:
+    """Nobody waits for it, and nothing is put down for it that it would find on its return."""
+    store.client.zadd(store.keys.heartbeats, {"node-2": 1})
+    store.lose("node-2", silent_s=60, code=Code.NODE_LOST, text="lost", useless_ms=60_000)
+    thread, _ = answering(sailor, {"items": []})
+    assert api.get("/v1/stats").get_json()["nodes"][1] == {"node": "node-2", "error": "node-2 is lost"}
+    thread.join()
+    assert second.requests() == ()
 
 
 def test_a_task_that_does_not_run_uses_nothing(api: FlaskClient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -77,10 +77,11 @@ class Line:
 
 @pytest.fixture
 def line(settings: Settings) -> Iterator[Line]:
-    """A request that a deck has made."""
+    """A request that a deck has made of a node."""
+    bench = AgentBench(settings)
     deck = Asker.connect(settings)
     options = {"window": True, "follow": True}
-    asked = deck.ask_node("node-1", "logs", options)
+    asked = deck.ask_nodes("logs", {"node-1": options})["node-1"]
     made = Line(AgentStore.connect(settings, "agent"), deck, Request(asked, "logs", "", options))
     yield made
     deck.hang_up(asked)
@@ -88,6 +89,7 @@ def line(settings: Settings) -> Iterator[Line]:
         thread.join(10)
     made.agent.close()
     deck.close()
+    bench.close()
 
 
 def test_a_log_is_read_no_faster_than_its_reader_takes_it(line: Line) -> None:
@@ -152,16 +154,21 @@ def test_one_log_too_many_is_refused_at_once(settings: Settings, monkeypatch: py
     monkeypatch.setattr(requests, "LOGS", 1)
     bench = AgentBench(settings)
     task = bench.running()
-    ask: Callable[[], str] = lambda: bench.deck.ask(task, "logs", {"follow": False})  # noqa: E731
+
+    def ask() -> str:
+        return bench.deck.ask_nodes("logs", {"node-1": {"follow": False}}, task=task.id)["node-1"]
+
+    def said(request: str) -> list[Reply]:
+        return bench.deck.replies([request])[request]
+
     first, second = ask(), ask()
     bench.agent.take()
-    refused = bench.deck.replies(second, block_ms=1)
-    assert [(each.kind, each.data, each.code) for each in refused] == [
+    assert [(each.kind, each.data, each.code) for each in said(second)] == [
         ("error", "node-1 already passes 1 logs on", Busy.code)
     ]
     bench.agent.lanes.drain()
-    assert bench.deck.replies(first, block_ms=1)[-1].kind == "end"
+    assert said(first)[-1].kind == "end"
     third = ask()
     bench.work()
-    assert bench.deck.replies(third, block_ms=1)[-1].kind == "end"
+    assert said(third)[-1].kind == "end"
     bench.close()
