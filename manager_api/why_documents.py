@@ -78,9 +78,10 @@ class NowDocument(ma.Schema):
     attempt = whole()
     node = text(null=True)
     since = moment("when it started")
-    memory_bytes = whole("what it uses, after an end for want of memory; null if its node does not say", null=True)
+    memory_bytes = whole("what it uses, after an end for want of memory; null if that is not known", null=True)
     rising = fields.Boolean(required=True, metadata={"description": "whether that is more than it was just before"})
     memory_limit_bytes = whole(null=True)
+    error = text("why its node did not say what it uses; null if it did, or was not asked", null=True)
 
 
 class EndedAttempt(ma.Schema):

@@ -104,6 +104,7 @@ def now(case: Case) -> dict[str, Any]:
         "memory_bytes": None,
         "rising": False,
         "memory_limit_bytes": case.spec.memory_limit_bytes,
+        "error": None,
     }
 
 

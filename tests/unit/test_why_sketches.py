@@ -99,8 +99,8 @@ def test_a_crash_loop_shows_last_lines_attempts_and_pauses() -> None:
     drawn("crash_loop", waiting(found, "10:04:00.200", node("node-1"), node("node-2")))
 
 
-def test_a_task_out_of_memory_says_so_although_it_runs_again() -> None:
-    """The limit, the time until it was reached, and what runs now."""
+def out_of_memory() -> Case:
+    """A task that was killed for want of memory and runs again."""
     said = Reason(
         Code.OOM, "Killed for want of memory: it reached its limit of 256 MiB, 6m8s after its start on node-1."
     )
@@ -109,7 +109,22 @@ def test_a_task_out_of_memory_says_so_although_it_runs_again() -> None:
     current = Attempt(2, "node-1", None, at("10:03:39.100"), at("10:03:40"))
     found = task("api", State.RUNNING, {"memory": "256MiB"}, attempt=2, node="node-1", attempts=(past, current),
                  started_ms=at("10:03:40"))  # fmt: skip
-    drawn("out_of_memory", case(found, "10:04:21", node=node("node-1", free=1.5)), memory_bytes=231 * MIB, rising=True)
+    return case(found, "10:04:21", node=node("node-1", free=1.5))
+
+
+def test_a_task_out_of_memory_says_so_although_it_runs_again() -> None:
+    """The limit, the time until it was reached, and what runs now."""
+    drawn("out_of_memory", out_of_memory(), memory_bytes=231 * MIB, rising=True)
+
+
+def test_a_node_that_does_not_say_what_a_task_uses_is_told_with_the_rest() -> None:
+    """What is known without it stands there, and why the amount is missing."""
+    document = explain(out_of_memory())
+    document["now"] |= {"error": "node-1 has not answered within 1.2s"}
+    assert (
+        "Now    attempt 2 runs on node-1 since 41s; how much memory it uses is not known: node-1 has not answered"
+        " within 1.2s\n"
+    ) in why(document, Look(None, now=at("10:04:21") / 1000))
 
 
 def test_a_failing_check_shows_its_answers_and_when_it_is_too_much() -> None:

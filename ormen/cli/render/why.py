@@ -203,6 +203,8 @@ def _now(found: Record, look: Look) -> str:
         shown = format_size(used, unit=unit)
         memory = f", {shown.partition(' ')[0]} of {format_size(limit)}" if limit else f", {shown}"
         memory += " and rising" if now["rising"] else ""
+    elif now["error"]:
+        memory = f"; how much memory it uses is not known: {clean(now['error'])}"
     return f"attempt {now['attempt']} runs on {clean(now['node'] or DASH)}{age}{memory}"
 
 
