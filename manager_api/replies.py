@@ -61,6 +61,11 @@ class DeckEnds(OrmenError):
     retryable = True
 
 
+def deck_ends() -> DeckEnds:
+    """Return the error for whoever waits in a process that stops."""
+    return DeckEnds("this deck stops", hint="ask again: another deck, or this one when it is back")
+
+
 class Replies:
     """One answer of a node, read as fast as whoever asked takes it. It is read until `hang_up`."""
 
@@ -80,13 +85,13 @@ class Replies:
         self._readers.add(request_id)
 
     def first(self) -> list[str]:
-        """Return the first pieces; raise NodeSilent, Busy or LogRefused if there will be none."""
+        """Return the first pieces; raise NodeSilent, DeckEnds, Busy or LogRefused if there will be none."""
         deadline = time.monotonic() + FIRST_ANSWER_S
         while time.monotonic() < deadline and not self._closing.is_set():
             pieces = self._read()
             if pieces or self._ended:
                 return pieces
-        raise self._silent(FIRST_ANSWER_S)
+        raise deck_ends() if self._closing.is_set() else self._silent(FIRST_ANSWER_S)
 
     def pieces(self, first: list[str]) -> Iterator[str]:
         """Yield what comes, also signs of life, until its end or whoever asked has gone; raise what ends it early."""
@@ -95,7 +100,7 @@ class Replies:
         heard_at = time.monotonic()
         while not self._ended:
             if self._closing.is_set():
-                raise DeckEnds("this deck stops", hint="ask again: another deck, or this one when it is back")
+                raise deck_ends()
             found = self._read()
             if found:
                 yield "".join(found)

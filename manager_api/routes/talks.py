@@ -17,7 +17,7 @@ from manager_api.auth import caller
 from manager_api.bodies import no_content, read_json, reply
 from manager_api.nouns import Nouns
 from manager_api.queries import load_body
-from manager_api.replies import FIRST_ANSWER_S, NodeSilent
+from manager_api.replies import FIRST_ANSWER_S, DeckEnds, NodeSilent, deck_ends
 from manager_api.routes.logs import COMES_BY
 from manager_api.routes.nodes import has_body
 from manager_api.services import Services, services
@@ -168,7 +168,7 @@ def opened(mine: Services, talk_id: str, task: Task, wish: Wish) -> Response:
         submission.ring_node(mine.deck, task.node or "", [task.name])
         try:
             wait_for_begin(mine, talk_id, task)
-        except (Busy, NodeSilent):
+        except (Busy, NodeSilent, DeckEnds):
             # So that the same request may be made again.
             mine.talks.forget(talk_id)
             raise
@@ -186,7 +186,10 @@ def check_place(mine: Services, task: Task, wish: Wish) -> None:
 
 
 def wait_for_begin(mine: Services, talk_id: str, task: Task) -> None:
-    """Return once the node has begun; raise what it says instead, or NodeSilent once it is sure that it never will."""
+    """Return once the node has begun; raise what it says instead, or NodeSilent once it is sure that it never will.
+
+    Of a deck that stops it is DeckEnds, also once that is sure.
+    """
     deadline = time.monotonic() + FIRST_ANSWER_S
     while True:
         heard = mine.talks.hear(talk_id, after="0-0", block_ms=BLOCK_MS)
@@ -194,6 +197,8 @@ def wait_for_begin(mine: Services, talk_id: str, task: Task) -> None:
             return refuse(heard)
         if mine.closing.is_set() or time.monotonic() >= deadline:
             if mine.talks.withdraw(talk_id):
+                if mine.closing.is_set():
+                    raise deck_ends()
                 raise NodeSilent(
                     f"{task.node} has not answered within {FIRST_ANSWER_S:g}s; nothing was done, and nothing will be",
                     hint=f"GET /v1/nodes/{task.node} shows its state",
@@ -216,7 +221,7 @@ def refuse(heard: Heard) -> None:
 
 
 def hear(mine: Services, talk_id: str, after: str, wait_s: float) -> Heard:
-    """Return what came; an agent that has gone is told as the last frame."""
+    """Return what came; that an agent has gone, or never began it, is told as the last frame."""
     deadline = time.monotonic() + wait_s
     while True:
         left_ms = round(max(0.0, deadline - time.monotonic()) * 1000)
@@ -225,7 +230,9 @@ def hear(mine: Services, talk_id: str, after: str, wait_s: float) -> Heard:
             return heard
         found = mine.talks.known(talk_id)
         if found.silent or found.state == "withdrawn":
-            sentence = f"the agent of {found.node} has gone; whether the command goes on there is not known"
+            sentence = f"{found.node} has not begun it and never will; nothing was done"
+            if found.silent:
+                sentence = f"the agent of {found.node} has gone; whether the command goes on there is not known"
             return Heard((Frame.error("NODE_SILENT", sentence),), after)
         if time.monotonic() >= deadline or mine.closing.is_set():
             return heard

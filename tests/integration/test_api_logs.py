@@ -119,6 +119,14 @@ def test_a_node_that_stays_silent_is_named(api: FlaskClient, sailor: Sailor, mon
     assert api.application.extensions["ormen"].long.count == 0
 
 
+def test_a_deck_that_stops_does_not_blame_the_node(api: FlaskClient, sailor: Sailor) -> None:
+    """Whoever waits for a log's first lines then is told to ask again, which clients do by themselves."""
+    running(api, sailor)
+    api.application.extensions["ormen"].closing.set()
+    answer = api.get("/v1/tasks/web/logs")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "DECK_ENDS")
+
+
 def test_a_node_that_has_no_place_left_is_busy(api: FlaskClient, sailor: Sailor, serve: Serve) -> None:
     """A node that passes on as many logs as it can is BUSY, with the time after which to ask again."""
     running(api, sailor)

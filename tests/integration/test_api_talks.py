@@ -82,3 +82,21 @@ def test_leaving_tells_the_node(api: FlaskClient, talks: TalkStore) -> None:
     """Who hangs up takes the sign of a reader away at once."""
     assert api.delete(f"/v1/talks/{TALK}").status_code == 204
     assert talks.attend(TALK)[0] is False
+
+
+def test_a_deck_that_stops_takes_its_question_back(api: FlaskClient, talks: TalkStore) -> None:
+    """No node begins it any more, the node is not blamed, and the same request may be made of the next deck."""
+    api.application.extensions["ormen"].closing.set()
+    talk = "0d1c9e7b-6a0f-4f3b-8a57-5e20bb912a44"
+    answer = api.post("/v1/tasks/web/exec", json={"id": talk, "command": ["true"]})
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "DECK_ENDS")
+    assert talks.pick(talk, node="node-1", instance="i") == "GONE"
+
+
+def test_a_talk_that_was_taken_back_is_told_as_never_begun(api: FlaskClient, talks: TalkStore) -> None:
+    """It is not said that something may go on where nothing was done."""
+    assert talks.withdraw(TALK)
+    (frame,) = api.get(f"/v1/talks/{TALK}/output?wait=0").get_json()["frames"]
+    assert Frame.read(frame["kind"], frame["data"]).fault == (
+        "NODE_SILENT", "node-1 has not begun it and never will; nothing was done",
+    )  # fmt: skip
