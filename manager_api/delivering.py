@@ -61,6 +61,10 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, patience_s: float
     began = time.monotonic()
     guard.start()
     try:
+        connection.connect()
+        if late.is_set():
+            # Its name was looked up for so long, or its addresses tried: there was nothing yet that could be cut.
+            raise TimeoutError
         connection.request("POST", target, body, dict(headers))
         answer = connection.getresponse()
         return _judged(answer.status, answer.getheader("Retry-After"), took_ms=_since(began))

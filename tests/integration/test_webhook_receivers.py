@@ -7,9 +7,16 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from manager_api import delivering
 from manager_api.delivering import deliver, post
 from ormen.webhooks import Webhook, new_secret
 from tests.waiting import wait_until
@@ -17,24 +24,47 @@ from tests.waiting import wait_until
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "webhooks.md"
 
 
-def test_a_receiver_that_dribbles_is_cut_off() -> None:
-    """One that sends a byte now and then, or a body without end, costs no more than the patience."""
+@contextmanager
+def dribbler() -> Iterator[str]:
+    """The URL of a receiver that sends a byte now and then, for ten seconds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        began = time.monotonic()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         script = (
             "import socket,sys,time\n"
             f"s=socket.socket(fileno={server.fileno()}); c,_=s.accept()\n"
-            "while True: c.send(b'HTTP/1.1 200 OK'[:1]); time.sleep(0.1)"
+            "for _ in range(100): c.send(b'HTTP/1.1 200 OK'[:1]); time.sleep(0.1)"
         )
-        dribbler = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", script], pass_fds=[server.fileno()], stderr=subprocess.DEVNULL
         )
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_receiver_that_dribbles_is_cut_off() -> None:
+    """One that sends a byte now and then, or a body without end, costs no more than the patience."""
+    with dribbler() as url:
+        began = time.monotonic()
         found = post(url, {}, b"{}", patience_s=1.0)
-        dribbler.kill()
-        dribbler.wait()
     assert (found.ok, found.sentence) == (False, "no answer within 1s")
     assert time.monotonic() - began < 5
+
+
+def test_a_name_that_takes_too_long_to_look_up_ends_the_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that is over before there is a connection ends the try as well: nobody cuts it off afterwards."""
+    look_up = socket.getaddrinfo
+
+    def slow(*asked: Any, **more: Any) -> Any:
+        wait_until(lambda: all(getattr(one, "function", None) is not delivering._cut for one in threading.enumerate()))
+        return look_up(*asked, **more)
+
+    with dribbler() as url:
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        found = post(url, {}, b"{}", patience_s=0.2)
+    assert (found.ok, found.sentence) == (False, "no answer within 0.2s")
+    assert found.took_ms < 8_000
 
 
 def test_the_receiver_of_the_page_works(tmp_path: Path) -> None:
