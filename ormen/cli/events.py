@@ -44,8 +44,8 @@ def events(ctx: click.Context, word: str | None, follow: bool, node: str | None,
     if session.structured and not follow:
         session.document(past)
         return
-    if (chosen or own) and not follow:
-        session.data(render.history(past, session.look()) if not session.quiet else "")
+    if (chosen or own) and not follow and not session.quiet:
+        session.data(render.history(past, session.look()))
         return
     wide = render.width(past)
     for event in past:

@@ -57,7 +57,7 @@ def event(kind: str, at: str) -> dict[str, Any]:
 
 
 def test_the_events_of_a_node_are_its_own_with_the_gaps_between() -> None:
-    """Not what happened to tasks there; a word that is neither task nor node is refused as a task."""
+    """Not what happened to tasks there, -q their ids; a word that is neither task nor node is refused as a task."""
     ways = (("node.suspect", "10:03:40.019"), ("task.pending", "10:03:45.030"), ("node.lost", "10:03:45.022"),
             ("node.ready", "10:07:45.022"))  # fmt: skip
     routes: dict[str, Any] = {
@@ -69,7 +69,9 @@ def test_the_events_of_a_node_are_its_own_with_the_gaps_between() -> None:
     }
     with deck(routes) as stub:
         shown, refused = (ormen("events", word, "--utc", at=stub.address) for word in ("node-2", "wbe"))
+        ids = ormen("events", "node-2", "-q", at=stub.address)
     assert [line.split()[1:-2] for line in shown.stdout.splitlines()] == [
         ["suspect"], ["+5.0s", "lost"], ["+4m", "ready"],
     ]  # fmt: skip
     assert (refused.returncode, "TASK_NOT_FOUND" in refused.stderr) == (3, True)
+    assert ids.stdout.split() == ["1-0"] * 3
