@@ -14,7 +14,7 @@ from manager_api.nouns import Nouns
 from manager_api.queries import StatsQuery
 from manager_api.services import services
 from manager_api.using import by_node, use_of_nodes
-from ormen.errors import NotRunning
+from ormen.errors import Fault, InvalidQuery, NotRunning
 from ormen.task import PLACED
 
 PATIENCE_S = 4.0
@@ -60,12 +60,16 @@ class UsePage(ma.Schema):
 @stats.query(StatsQuery)
 @stats.answers(200, UsePage, problems=(404, 409, 422))
 def index(query: dict[str, Any]) -> Response:
-    """Show what the tasks that run use: all, those of a `node`, or each `task` that is named.
+    """Show what the tasks that run use: all, those of a `node`, or each `task` that is named; not both.
 
     The nodes look when they are asked. One that does not answer within four seconds is told with the reason.
     """
     mine = services()
     store = mine.deck.store
+    if query["task"] and query["node"]:
+        raise InvalidQuery(
+            [Fault(("node",), "CONFLICT", "tasks and a node cannot be asked for together", query["node"])]
+        )
     if query["task"]:
         wanted = by_node(store.find(word) for word in query["task"])
     elif query["node"]:

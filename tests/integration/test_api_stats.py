@@ -107,11 +107,13 @@ def test_a_lost_node_is_not_asked(api: FlaskClient, sailor: Sailor, second: Sail
 
 
 def test_a_task_that_does_not_run_uses_nothing(api: FlaskClient) -> None:
-    """It is said so, with its state; a name that is none is 404."""
+    """It is said so, with its state; a name that is none is 404, and a node beside a task is refused, not ignored."""
     api.post("/v1/tasks", json=WEB)
     answer = api.get("/v1/tasks/web/stats")
     assert (answer.status_code, answer.get_json()["detail"]) == (409, "web is pending, so it uses nothing")
     assert api.get("/v1/stats?task=wbe").status_code == 404
+    both = api.get("/v1/stats?task=web&node=node-1")
+    assert (both.status_code, both.get_json()["errors"][0]["code"]) == (422, "CONFLICT")
 
 
 def test_the_use_of_a_real_container_is_told(harbour: Harbour, served: Deck) -> None:
