@@ -23,8 +23,8 @@ MOST_WAITING = 1000
 GIVEN_UP_MS = 24 * 3600 * 1000
 """An event that could not be told for a day is given up."""
 
-OTHER_NAMES = 20
-"""How many names are tried for a webhook whose name nobody chose."""
+MOST_OF_A_NAME = 20
+"""How many webhooks whose name nobody chose may share a host: NAME to NAME-20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class HookStore(RedisStore):
         """
         if self.client.hlen(self.keys.webhooks) >= MOST_HOOKS:
             raise TooLarge(f"there are {MOST_HOOKS} webhooks already", hint="remove some: ormen webhook rm NAME")
-        names = [hook.name, *(f"{hook.name}-{number}" for number in range(2, OTHER_NAMES) if not named)]
+        names = [hook.name, *(f"{hook.name}-{number}" for number in range(2, MOST_OF_A_NAME + 1) if not named)]
         for name in names:
             kept = replace(hook, name=name)
             row = {**kept.to_row(), "secret": self._sealer.seal(hook.secret)}
