@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ormen.store.fleet import natural
 from ormen.store.losses import AVOID_MS
 from ormen.store.manager import ManagerStore
 from ormen.store.redis import answering
@@ -183,8 +182,3 @@ class LoopStore(ManagerStore):
     def end_lease(self, loop: str) -> None:
         """Give the lease of a full scan back."""
         self.client.delete(self.keys.lease(loop))
-
-    @answering
-    def node_names(self) -> list[str]:
-        """Return the names of all nodes in natural order."""
-        return sorted(self.client.hkeys(self.keys.views), key=natural)

@@ -8,7 +8,7 @@ from ormen.clock import rfc3339
 from ormen.node import Node, NodeState
 from ormen.reasons import Code
 from ormen.task import Wanted
-from ormen.units import format_age, format_duration, format_transfer
+from ormen.units import format_age, format_duration, format_rate, format_transfer
 from ormen.why import catalogue
 from ormen.why.case import Case, Story
 from ormen.why.phrases import lowered
@@ -122,7 +122,7 @@ def _doing(case: Case) -> str:
     if amounts:
         far = format_transfer(amounts.done_bytes, amounts.total_bytes)
         left = f", about {format_age(amounts.left_s)} left" if amounts.left_s is not None else ""
-        rate = f" at {amounts.bytes_per_s // 10**6} MB/s"
+        rate = f" at {format_rate(amounts.bytes_per_s)}"
         return f"is starting on {task.node}: it pulls {case.spec.image}, {far}{rate}{left}"
     if now and now["step"] == "pull":
         return f"is starting on {task.node}: it pulls {case.spec.image} since {since}, and no amount was heard yet"

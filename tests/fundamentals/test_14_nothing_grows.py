@@ -129,7 +129,7 @@ def test_a_node_that_is_long_dead_is_forgotten(world: World) -> None:
     watched(world, "node-1", silent_days=7.1)
     world.loops.liveness()
     clean(world)
-    assert world.store.node_names() == ["node-2"]
+    assert [node.name for node in world.store.nodes()] == ["node-2"]
     assert list(world.store.client.scan_iter("*node-1*")) == []
     assert world.store.events(node="node-1")[-1].type == "node.removed"
 
@@ -140,7 +140,7 @@ def test_a_week_without_a_deck_makes_no_node_dead(world: World) -> None:
     world.silence("node-1", seconds=8 * 86_400)
     world.store.client.hset(world.store.keys.loops, "since", world.store.now_ms() - 3_000_000)
     clean(world)
-    assert world.store.node_names() == ["node-1"]
+    assert [node.name for node in world.store.nodes()] == ["node-1"]
 
 
 def test_a_node_that_went_down_on_purpose_is_not_forgotten_at_once(world: World) -> None:
@@ -149,7 +149,7 @@ def test_a_node_that_went_down_on_purpose_is_not_forgotten_at_once(world: World)
     sailor.store.leave("node-1", sailor.agent.station.instance)
     world.store.client.hset(world.store.keys.loops, mapping={"since": 1, "liveness:began": world.store.now_ms()})
     clean(world)
-    assert world.store.node_names() == ["node-1"]
+    assert [node.name for node in world.store.nodes()] == ["node-1"]
 
 
 def test_a_dead_node_that_has_somebodys_volume_is_remembered(world: World) -> None:
@@ -159,7 +159,7 @@ def test_a_dead_node_that_has_somebodys_volume_is_remembered(world: World) -> No
     watched(world, "node-1", silent_days=8)
     world.loops.liveness()
     clean(world)
-    assert world.store.node_names() == ["node-1", "node-2"]
+    assert [node.name for node in world.store.nodes()] == ["node-1", "node-2"]
 
 
 def test_a_lost_nodes_inbox_does_not_grow(world: World) -> None:

@@ -74,10 +74,10 @@ def problem(document: Mapping[str, Any], look: Look, *, address: str = "", word:
     template = _HINTS.get(code) if ours else None
     if template and all(values[key] for key in re.findall(r"{(\w+)}", template)):
         hint = template.format(**values)
-    return "\n".join([failure(sentence, look, code=code, hint=hint), *_matches(document, look)])
+    return "\n".join([failure(sentence, look, code=code, hint=hint), *_matches(document)])
 
 
-def _matches(document: Mapping[str, Any], look: Look) -> list[str]:
+def _matches(document: Mapping[str, Any]) -> list[str]:
     matches: Sequence[Mapping[str, Any]] = document.get("matches") or ()
     wide = max([len(str(match.get("name"))) for match in matches], default=0)
     lines = []

@@ -1,5 +1,5 @@
 -- Store new tasks, at most 100, all or none.
--- ARGV: tasks = list of {id, name, spec, digest, container, need, wait, patience, priority}; specs = spec id -> JSON; dry = '1' to check only;
+-- ARGV: tasks = list of {id, name, spec, digest, container, need, wait, text, patience, priority}; specs = spec id -> JSON; dry = '1' to check only;
 --       list = the transaction of which this is a part, or '': a part whose check refused it lets none be written.
 --       patience: milliseconds after which it fails if it does not run, or absent; priority: or absent for 50;
 --       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
