@@ -14,6 +14,7 @@ from manager_api.placing import place_tasks
 from ormen import messages
 from ormen.broker import Ringer
 from ormen.errors import NameTaken, StoreUnavailable
+from ormen.image_pin import pin_id
 from ormen.node import Node
 from ormen.policy import Policy
 from ormen.schema import Item, default_name
@@ -79,6 +80,7 @@ def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> None:
                 item.spec.resources,
                 _milliseconds(item.spec.deadline.wait_s),
                 item.spec.priority,
+                pin_id(items[0].id, item.spec.image, pull=item.spec.pull),
             )
             for item in named
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,6 +31,17 @@ class Pin:
     def reference(self, image: str) -> str:
         """Return the name of the pinned image for registry and engine; `image` names the repository."""
         return f"{repository(image)}@{self.digest}"
+
+
+def pin_id(submission: str, image: str, *, pull: str) -> str:
+    """Return under which id the store keeps what a tag means for a submission; "" where it is not resolved.
+
+    `submission` is the id of its first task, so that a request that is repeated is the same one. All names of an image
+    have one id. With ``pull: never`` what lies on a host is its operator's matter.
+    """
+    if pull == "never" or has_digest(image):
+        return ""
+    return uuid.uuid5(uuid.UUID(submission), "/".join(parts(image))).hex
 
 
 def repository(image: str) -> str:

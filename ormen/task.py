@@ -155,8 +155,9 @@ class Task:
     `until_ms` is when a task fails that does not run by then. `paused_ms` is when the container was seen paused by
     somebody. `probes` are the last checks of an attempt that does not pass them, newest first. `resize` numbers the
     change of limits that its node has still to make, 0 when there is none; `refused` is why it could not be made.
-    `spec_id` is under which id the store keeps its spec, `pin` the image that the tag meant when a task of the
-    submission first found it, `gpus` are those of the latest attempt. `revision` grows with every write.
+    `spec_id` is under which id the store keeps its spec. `pin` is the image that the tag meant when a task of the
+    submission first found it, `pin_id` under which id the store keeps that, "" where a tag is not resolved. `gpus` are
+    those of the latest attempt. `revision` grows with every write.
     """
 
     id: str
@@ -195,6 +196,7 @@ class Task:
     probes: tuple[Probe, ...] = ()
     revision: int = 0
     spec_id: str = ""
+    pin_id: str = ""
     pin: Pin | None = None
     gpus: tuple[str, ...] = ()
 

@@ -135,7 +135,7 @@ class TaskSchema(Strict):
         | {
             "enum": list(PULLS),
             "default": "if-missing",
-            "description": "When to pull. But for `never`, a tag is settled once for all copies and attempts.",
+            "description": "When to pull. But for `never`, a tag is settled once for all tasks of a request.",
         },
     )
     stop_grace = Leaf(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ormen.image_pin import Pin, digest_among, has_digest
+from ormen.image_pin import Pin, digest_among
 from ormen.spec import Spec
 from ormen.task import Task
 from worker_agent.station import Station
@@ -16,11 +16,11 @@ class Pinning:
 
     def image_of(self, task: Task, spec: Spec) -> str:
         """Return the name of the image to create from and to pull."""
-        return task.pin.reference(spec.image) if task.pin and pinnable(spec) else spec.image
+        return task.pin.reference(spec.image) if task.pin else spec.image
 
     def same_under_its_tag(self, task: Task, spec: Spec) -> str | None:
         """Return the id of the pinned image where this host has it without its digest, because it was loaded here."""
-        if task.pin is None or not pinnable(spec):
+        if task.pin is None:
             return None
         here = self._station.runtime.image(spec.image)
         return here.id if here is not None and here.id == task.pin.image_id else None
@@ -28,10 +28,10 @@ class Pinning:
     def settled(self, task: Task, spec: Spec) -> bool:
         """Return whether the attempt may start from what its tag means on this host; raise Late if it may not at all.
 
-        Who is first settles it for the whole submission. An image without a digest settles nothing: nobody else
-        could get the same by its name.
+        Who is first settles it for every task of the submission with the tag. An image without a digest settles
+        nothing: nobody else could get the same by its name.
         """
-        if task.pin is not None or not pinnable(spec):
+        if task.pin is not None or not task.pin_id:
             return True
         here = self._station.runtime.image(spec.image)
         digest = digest_among(here.names, spec.image) if here is not None else None
@@ -39,8 +39,3 @@ class Pinning:
         holds = self._station.store.pin(task, found)
         # Another node may have been first, with the same image under another digest or from a host without one.
         return holds is None or holds == found or (here is not None and here.id == holds.image_id)
-
-
-def pinnable(spec: Spec) -> bool:
-    """Return whether the tag is resolved: with ``pull: never`` what lies on a host is its operator's matter."""
-    return spec.pull != "never" and not has_digest(spec.image)

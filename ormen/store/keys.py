@@ -7,8 +7,10 @@ key                          type         holds                                 
 ===========================  ===========  ========================================  ==============================
 cluster                      string       the cluster's random id                   for ever
 task:<id>                    hash         what changes of a task, and its fences    until removed and confirmed
-spec:<id>                    hash         a submission's spec as sent, how many     until its last task is removed
-                                          tasks have it, and its pinned image
+spec:<id>                    hash         a submission's spec as sent, and how      until its last task is removed
+                                          many tasks have it
+pin:<id>                     hash         the image that a tag means for a          until its last task is removed
+                                          submission, and how many tasks have it
 tasks                        sorted set   task ids by time of creation              member: until removed
 ids                          sorted set   task ids in lexical order, for prefixes   member: until removed
 names                        hash         name -> the one live task that has it     field: while it lives
@@ -223,6 +225,10 @@ class Keys:
     def spec(self, spec_id: str) -> str:
         """Return the key of a submission's spec."""
         return f"{self.prefix}spec:{spec_id}"
+
+    def pin(self, pin_id: str) -> str:
+        """Return the key of what a tag means for a submission."""
+        return f"{self.prefix}pin:{pin_id}"
 
     def node(self, name: str) -> str:
         """Return the key of a node's own hash."""

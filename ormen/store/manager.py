@@ -31,6 +31,7 @@ FIRST_LOOK_MS = 5000
 class NewTask:
     """A task to be stored. Tasks of one submission with the same spec as sent share `spec_id`.
 
+    Those with the same tag share `pin_id`, so that they run one image; "": the tag is not resolved.
     `patience_ms` is how long it may wait to run before it fails; None: for ever. Of those that wait, one with a higher
     `priority` is placed first.
     """
@@ -43,6 +44,7 @@ class NewTask:
     need: Resources
     patience_ms: int | None = None
     priority: int = USUAL_PRIORITY
+    pin_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
             "need": pack_need(task.need),
             "wait": FIRST_LOOK_MS,
             "text": f"from {by}" if by else "",
+            **({"pin": task.pin_id} if task.pin_id else {}),
             **({"priority": str(task.priority)} if task.priority != USUAL_PRIORITY else {}),
             **({"patience": str(task.patience_ms)} if task.patience_ms is not None else {}),
         }

@@ -68,6 +68,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pi
         probes=tuple(Probe(*probe) for probe in json.loads(record.get("probes", "[]"))),
         revision=int(record.get("rev", 0)),
         spec_id=record.get("spec", ""),
+        pin_id=record.get("pin", ""),
         pin=pin,
         gpus=tuple(json.loads(record.get("gpus", "[]"))),
     )

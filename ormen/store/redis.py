@@ -146,13 +146,19 @@ class RedisStore:
                 pipe.hgetall(self.keys.task(task_id))
             records = pipe.execute()
             specs = list({record["spec"] for record in records if record})
+            pins = list({record["pin"] for record in records if "pin" in record})
             for spec in specs:
-                pipe.hmget(self.keys.spec(spec), "json", "pin")
-            texts = dict(zip(specs, pipe.execute() if specs else [], strict=True))
+                pipe.hget(self.keys.spec(spec), "json")
+            for pin in pins:
+                pipe.hget(self.keys.pin(pin), "image")
+            found = pipe.execute() if specs else []
         # A spec goes with its last task: where there is none, the record has ended since it was read.
-        known = {spec: (json.loads(text), Pin.unpack(pin)) for spec, (text, pin) in texts.items() if text}
+        known = {spec: json.loads(text) for spec, text in zip(specs, found[: len(specs)], strict=True) if text}
+        images = {pin: Pin.unpack(packed) for pin, packed in zip(pins, found[len(specs) :], strict=True)}
         return {
-            task_id: task_of(task_id, record, *known[record["spec"]]) if record and record["spec"] in known else None
+            task_id: task_of(task_id, record, known[record["spec"]], images.get(record.get("pin", "")))
+            if record and record["spec"] in known
+            else None
             for task_id, record in zip(wanted, records, strict=True)
         }
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from manager_api import submission
+from manager_api import submission, updating
+from ormen.policy import Policy
+from ormen.schema import load_submission
 from ormen.task import State, Task
 from tests.contract.bench import busybox_layer
 from tests.contract.registry import Registry
-from tests.integration.nodes import Harbour
+from tests.integration.nodes import PROGRAM, Harbour
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -40,6 +44,18 @@ def restarted(harbour: Harbour, task: Task) -> Task:
     return harbour.until(task, State.RUNNING, attempt=task.attempt + 1)
 
 
+def submitted(harbour: Harbour, *specs: dict[str, Any]) -> list[Task]:
+    """Submit a list in one request."""
+    body = [{"command": ["sh", "-c", PROGRAM], **spec} for spec in specs]
+    return submission.submit(harbour.deck, load_submission(body, policy=Policy(()), new_id=lambda: str(uuid4())).items)
+
+
+def placed(harbour: Harbour, task: Task) -> Task:
+    """Place a task that waits, and return it running."""
+    harbour.loops.place([task.id])
+    return harbour.until(task, State.RUNNING)
+
+
 def test_a_submission_keeps_its_image_when_the_tag_moves_on(harbour: Harbour, registry: Registry) -> None:
     """Later attempts run the same digest, asked of the registry or not; a new submission runs the new one."""
     layer = busybox_layer()
@@ -54,6 +70,27 @@ def test_a_submission_keeps_its_image_when_the_tag_moves_on(harbour: Harbour, re
     again = [restarted(harbour, kept), restarted(harbour, asking), fresh]
     assert [version_of(harbour, task) for task in again] == ["VERSION=1", "VERSION=1", "VERSION=2"]
     assert [task.pin and task.pin.digest for task in again] == [first, first, second]
+
+
+def test_all_specs_of_a_list_run_one_image_though_the_tag_moves_on(harbour: Harbour, registry: Registry) -> None:
+    """What waited for its node, was changed and restarted runs what the first has found; a new list does not."""
+    layer = busybox_layer()
+    first = registry.publish("app", layer, version="1")
+    harbour.node()
+    image = f"{registry.address}/app:1"
+    later = {"image": image, "pull": "always", "constraints": ["node=node-2"]}
+    web, job = submitted(harbour, {"name": "web", "image": image}, {"name": "job", **later})
+    harbour.until(web, State.RUNNING)
+    second = registry.publish("app", layer, version="2")
+    harbour.docker.pull(f"{registry.address}/app", tag="1")
+    harbour.node("node-2")
+    started = placed(harbour, job)
+    (fresh,) = submitted(harbour, {"name": "fresh", **later})
+    assert [version_of(harbour, task) for task in (web, started)] == ["VERSION=1", "VERSION=1"]
+    again = restarted(harbour, updating.update(harbour.deck, started, {"labels": {"a": "1"}}))
+    fresh = harbour.until(fresh, State.RUNNING)
+    assert [version_of(harbour, task) for task in (again, fresh)] == ["VERSION=1", "VERSION=2"]
+    assert [task.pin and task.pin.digest for task in (harbour.task(web), again, fresh)] == [first, first, second]
 
 
 def test_a_host_without_the_image_pulls_it_by_its_digest(harbour: Harbour, registry: Registry) -> None:

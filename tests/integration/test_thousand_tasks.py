@@ -182,14 +182,14 @@ def expected_keys(world: World, kept: Sequence[Task], running: Sequence[Task]) -
     alone = (keys.cluster, keys.tasks, keys.ids, keys.names, keys.past, keys.ended, keys.counts, keys.views)
     cluster = {*alone, keys.facts, keys.heartbeats, keys.events, keys.figures, keys.loops, keys.lease("sweep")}
     records = {keys.task(task.id) for task in (*kept, *running)}
-    # Tasks of one submission share its spec, which stays for the last of them: the test counts its tasks.
-    specs = set(world.store.client.scan_iter(keys.spec("*")))
+    # Tasks of one submission share its spec and its pin, which stay for the last of them: the test counts their tasks.
+    shared = {key for kind in (keys.spec, keys.pin) for key in world.store.client.scan_iter(kind("*"))}
     nodes = {keys.node(sailor.name) for sailor in world.sailors}
     nodes |= {keys.node_tasks(sailor.name) for sailor in world.sailors if sailor.engine.table}
     nodes |= {keys.probes(sailor.name) for sailor in world.sailors if sailor.agent.probing.ages_s()}
     nodes |= {keys.groups(str(task.node)) for task in running}
     engines = {keys.ports(f"engine-of-{task.node}") for task in running}
-    return cluster | records | specs | nodes | engines
+    return cluster | records | shared | nodes | engines
 
 
 def check_engines(world: World, kept: Sequence[Task], running: Sequence[Task]) -> None:
@@ -217,4 +217,5 @@ def test_a_thousand_tasks_leave_what_is_kept_and_nothing_else(world: World) -> N
     assert sizes == [KEEP + EACH, KEEP + EACH, KEEP, KEEP, 0, 0]
     assert client.hlen(keys.names) == EACH
     assert sum(world.store.counts().values()) == KEEP + EACH
-    assert sum(int(n) for n in (client.hget(k, "tasks") for k in client.scan_iter(keys.spec("*")))) == KEEP + EACH
+    for shared in (keys.spec, keys.pin):
+        assert sum(int(client.hget(key, "tasks")) for key in client.scan_iter(shared("*"))) == KEEP + EACH

@@ -20,7 +20,7 @@ VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "r
 SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled", "apart",
           "counts", "events", "loops", "figures",
           "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "brake"}  # fmt: skip
-KINDS = {"task", "spec", "node", "engine"}
+KINDS = {"task", "spec", "pin", "node", "engine"}
 WILD = {"0.0.0.0", "::"}
 
 Record = dict[str, str]
@@ -207,8 +207,9 @@ def nothing_else_is_kept(raw: Raw) -> None:
         kind, _, rest = name.partition(":")
         assert name in SINGLE or kind in KINDS, name
         assert kind != "node" or rest.partition(":")[0] in raw.views, f"{name} is of no known node"
-    specs = Counter(record["spec"] for record in raw.tasks.values())
-    assert {spec: int(fields["tasks"]) for spec, fields in raw.all("spec").items()} == specs
+    for shared in ("spec", "pin"):
+        used = Counter(record[shared] for record in raw.tasks.values() if shared in record)
+        assert {key: int(fields["tasks"]) for key, fields in raw.all(shared).items()} == used, shared
     assert set(raw.keys.get("nodes:facts", {})) == set(raw.keys.get("nodes:heartbeats", {})) == set(raw.views)
 
 

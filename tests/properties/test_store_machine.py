@@ -150,9 +150,10 @@ class Store(RuleBasedStateMachine):
         way=st.sampled_from([(None, 50), (None, 80), (0, 50), (3_600_000, 0)]),
     )
     def create(self, ids: list[str], name: str, need: Resources, digest: str, way: tuple[int | None, int]) -> None:
-        """Submit one task, or a list that shares its spec; `way` is how long they may wait, and their priority."""
+        """Submit one task, or a list that shares spec and pin; `way`: how long they may wait, their priority."""
         names = [name] if len(ids) == 1 else [f"{name}-{IDS.index(task)}" for task in ids]
-        new = [NewTask(i, n, ids[0], digest, f"c-{i}", need, *way) for i, n in zip(ids, names, strict=True)]
+        pin = min(ids) if digest == "d" else ""
+        new = [NewTask(i, n, ids[0], digest, f"c-{i}", need, *way, pin) for i, n in zip(ids, names, strict=True)]
         taken = {n for i, n in zip(ids, names, strict=True) if self.before.keys.get("names", {}).get(n, i) != i}
         try:
             known = self.deck.create(new, {ids[0]: {"image": "nginx"}})

@@ -41,7 +41,7 @@ def ready(agent: AgentStore, name: str = "node-1", engine: str = "engine-1") -> 
 def new(number: int, name: str | None = None, digest: str = "d") -> NewTask:
     """A task to be stored."""
     task_id = IDS[number]
-    return NewTask(task_id, name or f"web-{number}", "spec-1", digest, f"c-{number}", NEED)
+    return NewTask(task_id, name or f"web-{number}", "spec-1", digest, f"c-{number}", NEED, pin_id="pin-1")
 
 
 def submit(deck: LoopStore, number: int = 0) -> Task:
@@ -236,7 +236,7 @@ def test_a_removed_task_leaves_a_tombstone_until_its_agent_confirms(deck: LoopSt
     agent.confirm(task.id, node="node-1")
     assert agent.read([task.id])[task.id] is None
     assert deck.node("node-1").reserved == Resources()
-    assert not deck.client.keys(f"{deck.settings.prefix}spec:*")
+    assert not [*deck.client.scan_iter(deck.keys.spec("*")), *deck.client.scan_iter(deck.keys.pin("*"))]
 
 
 def test_an_ended_task_starts_again(deck: LoopStore, agent: AgentStore) -> None:

@@ -15,7 +15,7 @@ from ormen.store.agent import AgentStore, Late, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import NewTask, Wait
 from ormen.task import Health, Port, State, Task
-from tests.store.test_flow import IDS, assign, beat, card, lose, ready, run, silence, submit
+from tests.store.test_flow import IDS, assign, beat, card, lose, new, ready, run, silence, submit
 
 
 def task_of(deck: LoopStore) -> Task:
@@ -212,25 +212,39 @@ def test_a_late_judge_calls_no_node_suspect(deck: LoopStore, agent: AgentStore) 
 
 
 def test_the_first_pin_holds_for_the_whole_submission(deck: LoopStore, agent: AgentStore) -> None:
-    """Who comes later hears what holds, and so does each copy; only the attempt that is to start may say it."""
-    submit(deck), assign(deck)
-    task = task_of(deck)
+    """Who comes later hears what holds, also with another spec; only the attempt that is to start may say it."""
+    deck.create([new(0), replace(new(1), spec_id="spec-2")], {"spec-1": {"image": "nginx"}, "spec-2": {}})
+    assign(deck), assign(deck, 1)
+    task, pin = task_of(deck), Pin("sha256:1", "sha256:a")
     assert agent.pin(task, None) is None
-    assert agent.pin(task, Pin("sha256:1", "sha256:a")) == agent.pin(task, Pin("sha256:2", "sha256:b"))
-    assert task_of(deck).pin == Pin("sha256:1", "sha256:a")
+    assert agent.pin(task, pin) == agent.pin(task, Pin("sha256:2", "sha256:b")) == pin
+    assert [found.pin for found in agent.take("node-1", "i1").tasks] == [pin, pin]
+    assert [found and found.pin for found in deck.read(IDS[:2]).values()] == [pin, pin]
     for late in (replace(task, attempt=2), replace(task, node="node-2")):
         with pytest.raises(Late):
             agent.pin(late, None)
 
 
+def test_a_pin_goes_with_the_last_task_that_has_it(deck: LoopStore, agent: AgentStore) -> None:
+    """Until then it holds, whichever task goes first; one whose tag is not resolved has none and leaves it alone."""
+    deck.create([new(0), new(1), replace(new(2), pin_id="")], {"spec-1": {"image": "nginx"}})
+    assign(deck)
+    pin = agent.pin(task_of(deck), Pin("sha256:1", "sha256:a"))
+    first, second, own = (task for task in deck.read(IDS[:3]).values() if task is not None)
+    deck.remove(first, force=True), agent.confirm(first.id, node="node-1"), deck.remove(own, force=False)
+    assert [found and found.pin for found in deck.read(IDS[:3]).values()] == [None, pin, None]
+    deck.remove(second, force=False)
+    assert not deck.client.keys(deck.keys.pin("*"))
+
+
 def test_nothing_is_pinned_for_what_is_not_to_start(deck: LoopStore, agent: AgentStore) -> None:
-    """A stop that came meanwhile is heard before the start, and an attempt that runs has its image."""
+    """A stop is heard before the start, an attempt that runs has its image, and not every tag is to be settled."""
     running = run(deck, agent)
-    submit(deck, 1), assign(deck, 1)
-    stopped = deck.read([IDS[1]])[IDS[1]]
-    assert stopped is not None
+    deck.create([new(1), replace(new(2), pin_id="")], {"spec-1": {"image": "nginx"}})
+    assign(deck, 1), assign(deck, 2)
+    stopped, own = (task for task in deck.read(IDS[1:3]).values() if task is not None)
     deck.stop(stopped)
-    for task in (running, stopped):
+    for task in (running, stopped, own):
         with pytest.raises(Late):
             agent.pin(task, Pin("sha256:1", "sha256:a"))
     assert task_of(deck).pin is None

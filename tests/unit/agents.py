@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from ormen.image_pin import pin_id
 from ormen.reasons import Code, Reason
 from ormen.schema import resolve
 from ormen.settings import Settings
@@ -57,7 +58,9 @@ class AgentBench:
         """Store a task and give it to a node."""
         raw = {"image": "busybox", "name": name, **spec}
         task_id = str(uuid4())
-        new = NewTask(task_id, name, task_id, "digest", f"{name}.{task_id[:10]}", resolve(raw).resources)
+        asked = resolve(raw)
+        pin = pin_id(task_id, asked.image, pull=asked.pull)
+        new = NewTask(task_id, name, task_id, "digest", f"{name}.{task_id[:10]}", asked.resources, pin_id=pin)
         self.deck.create([new], {task_id: raw})
         self.assign(task_id, ports=ports, node=node)
         return self.task(task_id)

@@ -43,8 +43,7 @@ def again(bench: AgentBench, task: Task) -> Task:
 
 def pinned_elsewhere(bench: AgentBench, task: Task, pin: Pin) -> None:
     """Let another node have been first."""
-    spec = bench.deck.client.hget(bench.deck.keys.task(task.id), "spec")
-    bench.deck.client.hset(bench.deck.keys.spec(spec), "pin", pin.packed())
+    bench.deck.client.hset(bench.deck.keys.pin(task.pin_id), "image", pin.packed())
 
 
 @pytest.mark.parametrize("pull", ["if-missing", "always"])
@@ -106,12 +105,10 @@ def test_the_pinned_image_may_have_been_loaded_here(bench: AgentBench) -> None:
 
 
 def test_never_pull_takes_what_lies_here(bench: AgentBench) -> None:
-    """With pull: never a tag is not resolved, neither by this node nor by another."""
+    """With pull: never a tag is not resolved: no other node's image counts here, and the record names none."""
     bench.runtime.pull("app:1")
-    task = bench.submit(image="app:1", pull="never")
-    pinned_elsewhere(bench, task, Pin(NEW, "sha256:other"))
-    bench.work()
-    assert (bench.task(task.id).state, image_of(bench, task)) == (State.RUNNING, "app:1")
+    task = bench.running(image="app:1", pull="never")
+    assert (task.state, task.pin_id, task.pin, image_of(bench, task)) == (State.RUNNING, "", None, "app:1")
 
 
 def test_a_pinned_image_is_needed_without_a_container(bench: AgentBench) -> None:

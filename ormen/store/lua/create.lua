@@ -1,6 +1,7 @@
 -- Store new tasks, at most 100, all or none.
--- ARGV: tasks = list of {id, name, spec, digest, container, need, wait, text, patience, priority}; specs = spec id -> JSON; dry = '1' to check only;
+-- ARGV: tasks = list of {id, name, spec, pin, digest, container, need, wait, text, patience, priority}; specs = spec id -> JSON; dry = '1' to check only;
 --       list = the transaction of which this is a part, or '': a part whose check refused it lets none be written.
+--       pin: under which id its tag's image is kept, or absent where that is not to be settled;
 --       patience: milliseconds after which it fails if it does not run, or absent; priority: or absent for 50;
 --       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
 -- Replies: JSON {conflicts = list of [code, id, other id]} and nothing written, or {known = ids with the same content}.
@@ -32,6 +33,10 @@ if A.dry ~= '1' then
     redis.call('ZADD', P .. 'tasks', NOW, n.id)
     redis.call('ZADD', P .. 'ids', 0, n.id)
     local t = { id = n.id, next = int(NOW + n.wait), created = NOW }
+    if n.pin then
+      redis.call('HINCRBY', P .. 'pin:' .. n.pin, 'tasks', 1)
+      set(t, { pin = n.pin })
+    end
     if n.priority then set(t, { priority = n.priority }) end
     if n.patience then set(t, { patience = n.patience, until_ms = int(NOW + n.patience) }) end
     queue(t)

@@ -7,10 +7,12 @@ local function retire(t)
   if not t.ended then set(t, { ended = int(NOW) }) end
 end
 
--- Forget a task's record; its spec goes with the last task that has it.
+-- Forget a task's record; its spec and its pin go with the last task that has them.
 local function erase(t)
   redis.call('DEL', P .. 'task:' .. t.id)
-  if redis.call('HINCRBY', P .. 'spec:' .. t.spec, 'tasks', -1) <= 0 then redis.call('DEL', P .. 'spec:' .. t.spec) end
+  for _, key in ipairs({ 'spec:' .. t.spec, t.pin and 'pin:' .. t.pin }) do
+    if redis.call('HINCRBY', P .. key, 'tasks', -1) <= 0 then redis.call('DEL', P .. key) end
+  end
 end
 
 -- Remove a task: take it out of every index, its name too if it still holds it; return the nodes to ring. One that may have

@@ -9,9 +9,10 @@ for _, id in ipairs(redis.call('LPOP', inbox, 100) or {}) do
     if string.sub(id, 1, 1) == '?' then
       out[#out + 1] = { id, redis.call('HGETALL', P .. 'request:' .. string.sub(id, 2)), '', '' }
     else
-      local spec = redis.call('HGET', P .. 'task:' .. id, 'spec')
-      local sent = spec and redis.call('HMGET', P .. 'spec:' .. spec, 'json', 'pin') or {}
-      out[#out + 1] = { id, redis.call('HGETALL', P .. 'task:' .. id), sent[1] or '', sent[2] or '' }
+      local shared = redis.call('HMGET', P .. 'task:' .. id, 'spec', 'pin')
+      local spec = shared[1] and redis.call('HGET', P .. 'spec:' .. shared[1], 'json')
+      local pin = shared[2] and redis.call('HGET', P .. 'pin:' .. shared[2], 'image')
+      out[#out + 1] = { id, redis.call('HGETALL', P .. 'task:' .. id), spec or '', pin or '' }
     end
   end
 end

@@ -35,8 +35,6 @@ if A.name ~= t.name then
   end
 end
 redis.call('HSET', P .. 'spec:' .. A.spec, 'json', A.json, 'tasks', 1)
-local pin = redis.call('HGET', P .. 'spec:' .. t.spec, 'pin')
-if pin then redis.call('HSET', P .. 'spec:' .. A.spec, 'pin', pin) end
 if redis.call('HINCRBY', P .. 'spec:' .. t.spec, 'tasks', -1) <= 0 then redis.call('DEL', P .. 'spec:' .. t.spec) end
 set(t, { name = A.name, spec = A.spec, need = A.need, rev = int((t.rev or 0) + 1) })
 if A.resize == '1' and (t.state == 'scheduled' or t.state == 'running') then
