@@ -7,6 +7,7 @@ a second, never a task: the store is the truth, and agents and loops look by the
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -64,17 +65,16 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
 def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> None:
     """Store all items or none. A default name that is taken grows by digits of its id: nobody chose it."""
     cluster = store.cluster()
-    leaders: dict[int, str] = {}
-    for item in items:
-        leaders.setdefault(id(item.raw), item.id)
-    specs = {leaders[id(item.raw)]: item.raw for item in items}
+    # A task's id may be given anew while other tasks still have the spec, so a spec has an id of its own.
+    spec_ids = {id(item.raw): uuid.uuid4().hex for item in items}
+    specs = {spec_ids[id(item.raw)]: item.raw for item in items}
     for digits in LONGER_NAMES:
         named = items if digits is None else [_longer_name(item, digits) for item in items]
         new = [
             NewTask(
                 item.id,
                 item.name,
-                leaders[id(item.raw)],
+                spec_ids[id(item.raw)],
                 item.digest,
                 container_name(cluster, item),
                 item.spec.resources,

@@ -176,6 +176,7 @@ GUARDS = (
     Guard("pin: never pull, never resolve", "ormen/image_pin.py", 'pull == "never" or ', "", AGENT),
     Guard("pin: one for the tag, however it is named", "ormen/image_pin.py", '"/".join(parts(image))', "image", AGENT),
     Guard("pin: one for the submission", "manager_api/submission.py", "pin_id(items[0].id, ", "pin_id(item.id, ", AGENT),
+    Guard("submit: no other task's spec", "manager_api/submission.py", ": uuid.uuid4().hex for item in items", ": item.id for item in reversed(items)", AGENT),
     agent("pin: its image is needed", "images", "for ref in task.images}", "for ref in task.images[:1]}"),
     agent("pull: the fence after it", "starting", "if self._pulls.waits(task):", "if False:"),
     agent("evidence: a signal of somebody else", "evidence", "if heard.killed_ms is not None and", "if False and"),

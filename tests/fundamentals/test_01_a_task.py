@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from manager_api import submission
 from ormen.errors import IdTaken, NameTaken
 from ormen.task import State, Wanted
 from tests.fundamentals.world import World
@@ -47,6 +48,15 @@ def test_an_id_is_never_given_to_something_else(world: World) -> None:
     with pytest.raises(IdTaken):
         world.submit(id=first.id, image="redis")
     assert world.now(first).spec["image"] == "nginx"
+
+
+def test_an_id_that_is_free_again_changes_no_other_task(world: World) -> None:
+    """Copies share one spec; when the first has gone, its id may be given to something else, and they stay as sent."""
+    asked = {"id": "7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4", "name": "web"}
+    first = world.submit(**asked, count=2)
+    submission.remove(world.deck, first, force=False)
+    assert world.submit(**asked, count=1, image="redis").id == first.id
+    assert world.store.find("web-2").spec["image"] == "nginx"
 
 
 def test_a_name_belongs_to_one_living_task(world: World) -> None:
