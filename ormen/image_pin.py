@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ormen.registries import parts
+
+ID_LENGTH = 32
+"""How many digits of a hash are a pin's id: as many as a UUID has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def pin_id(submission: str, image: str, *, pull: str) -> str:
     """
     if pull == "never" or has_digest(image):
         return ""
-    return uuid.uuid5(uuid.UUID(submission), "/".join(parts(image))).hex
+    return hashlib.sha256(" ".join((submission, *parts(image))).encode()).hexdigest()[:ID_LENGTH]
 
 
 def repository(image: str) -> str:

@@ -174,7 +174,7 @@ GUARDS = (
     agent("pin: another image is not started", "starting", "if not self._settled(task, spec):", "if not self._settled(task, spec) and False:"),
     agent("pin: a later attempt follows it", "pinning", "if task.pin else spec.image", "if False else spec.image"),
     Guard("pin: never pull, never resolve", "ormen/image_pin.py", 'pull == "never" or ', "", AGENT),
-    Guard("pin: one for the tag, however it is named", "ormen/image_pin.py", '"/".join(parts(image))', "image", AGENT),
+    Guard("pin: one for the tag, however it is named", "ormen/image_pin.py", '*parts(image)', "image", AGENT),
     Guard("pin: one for the submission", "manager_api/submission.py", "pin_id(items[0].id, ", "pin_id(item.id, ", AGENT),
     Guard("submit: no other task's spec", "manager_api/submission.py", ": uuid.uuid4().hex for item in items", ": item.id for item in reversed(items)", AGENT),
     agent("pin: its image is needed", "images", "for ref in task.images}", "for ref in task.images[:1]}"),
