@@ -44,6 +44,7 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "top": ("top", "Show nodes and tasks with their real use"),
         "stats": ("stats", "Show what tasks really use"),
         "inspect": ("inspect", "Print everything known about a task or node"),
+        "bench": ("bench", "Measure this cluster, beside plain Docker"),
     },
     "Settings": {
         "token": ("token", "Create, list and remove access tokens"),
