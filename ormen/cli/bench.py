@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from ormen.client_errors import TaskFailed, WaitedTooLong
 from ormen.errors import OrmenError
 from ormen.reasons import Code
 from ormen.transport import ClientError
+
+if TYPE_CHECKING:
+    from ormen.cli.bench_run import Bench
 
 DEMO_IMAGE = "ormen/echo:1"
 """The image that is taken where none is named: the demo's. It is in no registry, so it is never pulled."""
@@ -92,7 +95,7 @@ def bench(
     _conclude(session, client, run, *_measured(session, run))
 
 
-def _check(session: Session, run: Any) -> None:
+def _check(session: Session, run: Bench) -> None:
     """Raise for faults of what was asked, each with its flag, and where the tasks would find no room."""
     try:
         run.rehearse()
@@ -108,7 +111,7 @@ def _check(session: Session, run: Any) -> None:
         raise Faulty(fault_title("", len(rows)), rows, code=error.code) from error
 
 
-def _measured(session: Session, run: Any) -> tuple[int, OrmenError | None]:
+def _measured(session: Session, run: Bench) -> tuple[int, OrmenError | None]:
     """Measure, and remove what was started, also when this process is told to end; return its code and what failed."""
     trouble: OrmenError | None = None
     try:
@@ -128,10 +131,12 @@ def _measured(session: Session, run: Any) -> tuple[int, OrmenError | None]:
     return 0, trouble
 
 
-def _conclude(session: Session, client: Client, run: Any, code: int, trouble: OrmenError | None) -> None:
+def _conclude(session: Session, client: Client, run: Bench, code: int, trouble: OrmenError | None) -> None:
     """Show what was measured, what failed, and what may be left; end the command with the first of these codes."""
     found = run.document(complete=not code and trouble is None)
-    if session.structured:
+    if trouble is not None and not found["measures"]:
+        pass  # there is nothing to show, and with -o json stdout stays empty, as with any refusal
+    elif session.structured:
         session.document(found)
     elif session.output == "name":
         session.data("\n".join(row["measure"] for row in found["measures"]))
