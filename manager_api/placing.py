@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ormen.groups import group_of
@@ -61,10 +61,17 @@ class Placed:
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
 
 
-def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> Placed:
+def place_tasks(
+    store: ManagerStore,
+    tasks: Sequence[Task],
+    settings: Settings,
+    *,
+    ring: Callable[[Mapping[str, Sequence[str]]], object] = lambda rings: None,
+) -> Placed:
     """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone.
 
-    A higher priority has its turn first.
+    A higher priority has its turn first. `ring` is given the nodes to ring before anything else is written down:
+    they begin that much earlier.
     """
     rings: dict[str, list[str]] = {}
     refusals: dict[str, Refusal] = {}
@@ -76,9 +83,9 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
     for _ in range(ROUNDS):
         if not open_tasks:
             break
-        answers = _look(store, open_tasks, settings)
+        answers, nodes = _look(store, open_tasks, settings)
         refusals |= {answer.key: answer for answer in answers if isinstance(answer, Refusal)}
-        done = store.assign([answer for answer in answers if isinstance(answer, Assignment)])
+        done = store.assign([answer for answer in answers if isinstance(answer, Assignment)], nodes=nodes)
         for assigned in done:
             for node in (*assigned.former, *([assigned.node] if assigned.ring else [])):
                 rings.setdefault(node, [])
@@ -86,8 +93,11 @@ def place_tasks(store: ManagerStore, tasks: Sequence[Task], settings: Settings) 
                 rings[assigned.node].append(known[assigned.task].name)
         open_tasks = _lost_races(open_tasks, done)
         races += len(open_tasks)
+    took_ms = round((time.monotonic() - began) * 1000)
+    if rings:
+        ring(rings)
     _defer(store, known, refusals)
-    store.tally("placing", round((time.monotonic() - began) * 1000), races=races)
+    store.tally("placing", took_ms, races=races)
     return Placed(rings, refusals)
 
 
@@ -173,18 +183,20 @@ def _last_end(task: Task) -> Code | None:
     return says if ended is None or says is Code.RESTARTED else ended.code
 
 
-def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> list[Assignment | Refusal]:
-    now_ms = store.now_ms()
+def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> tuple[list[Assignment | Refusal], int]:
+    """Return what is best for each task in a fresh look at the fleet, and of how many nodes that is."""
+    now_ms = store.now_ms() if any(task.avoid for task in tasks) else 0
     needs = in_order([need_of(task, resolve(task.spec), now_ms=now_ms) for task in tasks])
     fleet = fleet_of(store, needs, settings)
     if any(need.ports for need in needs):
         # A task of this list may be what stands in the way of the next.
         fleet = replace(fleet, names={**fleet.names, **{task.id: task.name for task in tasks}})
     addresses, known = {node.name: node.address for node in fleet.nodes}, {task.id: task for task in tasks}
-    return [
+    answers = [
         answer if isinstance(answer, Refusal) else _assignment(known[answer.key], answer, addresses[answer.node])
         for answer in place(needs, fleet)
     ]
+    return answers, len(fleet.nodes)
 
 
 def _assignment(task: Task, placement: Placement, address: str) -> Assignment:

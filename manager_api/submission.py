@@ -175,6 +175,4 @@ def after(deck: Deck, task: Task, changed: Changed, *, kind: str) -> Task:
 
 
 def _place(deck: Deck, tasks: Sequence[Task]) -> None:
-    placed = place_tasks(deck.store, tasks, deck.settings)
-    if placed.rings:
-        deck.ringer.ring_nodes(placed.rings)
+    place_tasks(deck.store, tasks, deck.settings, ring=deck.ringer.ring_nodes)

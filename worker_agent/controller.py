@@ -63,9 +63,9 @@ class Controller:
         self.going_down = False
         """Whether the agent is taking its containers down: nothing is started any more."""
 
-    def look(self, task_id: str, *, lane: str = STOP) -> Ticket:
-        """Have the task looked at in a lane."""
-        return self._lanes.submit(lane, task_id, partial(self.converge, task_id))
+    def look(self, task_id: str) -> Ticket:
+        """Have the task looked at."""
+        return self._lanes.submit(STOP, task_id, partial(self.converge, task_id))
 
     def look_at(self, tasks: Iterable[Task]) -> list[Ticket]:
         """Have tasks looked at, each in the lane that its record asks for."""

@@ -151,9 +151,7 @@ class Loops:
         self._place([task for task in self._tasks(due) if _may_be_placed(task, now_ms)])
 
     def _place(self, tasks: Sequence[Task]) -> None:
-        placed = place_tasks(self.store, self._gathered(tasks), self.settings)
-        if placed.rings:
-            self.ringer.ring_nodes(placed.rings)
+        place_tasks(self.store, self._gathered(tasks), self.settings, ring=self.ringer.ring_nodes)
 
     def _end_waits(self, now_ms: int) -> None:
         """Let tasks fail that have waited as long as their spec lets them.

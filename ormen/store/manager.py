@@ -14,10 +14,11 @@ from ormen.reasons import Code, Reason
 from ormen.spec import NO_RULES, USUAL_PRIORITY, Rules
 from ormen.store.changing import Changer
 from ormen.store.figures import FigureStore
+from ormen.store.fleet import interval_ms
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
 from ormen.store.records import pack_need, pack_ports
-from ormen.store.redis import answering, decoded
+from ormen.store.redis import answering
 from ormen.store.replies import Asker
 from ormen.store.scripts import BATCH
 from ormen.store.tasks import TaskReader
@@ -156,16 +157,17 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         texts = {spec_id: json.dumps(spec, separators=(",", ":")) for spec_id, spec in specs.items()}
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
         checked = uuid.uuid4().hex if len(batches) > 1 else ""
-        with self.client.pipeline(transaction=bool(checked)) as pipe:
-            if checked:
-                for batch in batches:
-                    arguments = {"tasks": _rows(batch, by=by), "specs": {}, "dry": "1", "list": checked}
-                    self.scripts.run("create", arguments, pipe=pipe)
-            for batch in batches:
-                used = {task.spec_id: texts[task.spec_id] for task in batch}
-                arguments = {"tasks": _rows(batch, by=by), "specs": used, "dry": "0", "list": checked}
-                self.scripts.run("create", arguments, pipe=pipe)
-            replies = [decoded(reply) for reply in pipe.execute()]
+        parts = [
+            {
+                "tasks": _rows(batch, by=by),
+                "specs": {task.spec_id: texts[task.spec_id] for task in batch},
+                "dry": "0",
+                "list": checked,
+            }
+            for batch in batches
+        ]
+        checks = [{**part, "specs": {}, "dry": "1"} for part in parts] if checked else []
+        replies = self.run_each("create", [*checks, *parts], whole=bool(checked))
         for code, task_id, other in (row for reply in replies for row in reply.get("conflicts") or ()):
             raise self.conflict(code, {task.id: task.name for task in tasks}[task_id], task_id, other)
         return frozenset(known for reply in replies for known in reply["known"] or ())
@@ -187,28 +189,30 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         )
 
     @answering
-    def assign(self, assignments: Sequence[Assignment]) -> list[Assigned]:
-        """Give pending tasks to nodes; each stands or falls alone, and only what still fits is written."""
+    def assign(self, assignments: Sequence[Assignment], *, nodes: int | None = None) -> list[Assigned]:
+        """Give pending tasks to nodes; each stands or falls alone, and only what still fits is written.
+
+        `nodes` is how many the fleet has, if that is known from a look just now.
+        """
         if not assignments:
             return []
-        suspect = self.pace_ms() * self.settings.suspect_intervals
-        with self.client.pipeline(transaction=False) as pipe:
-            for start in range(0, len(assignments), BATCH):
-                rows = [
-                    {
-                        "id": a.task,
-                        "node": a.node,
-                        "address": a.address,
-                        "ports": pack_ports(a.ports),
-                        "placement": json.dumps(a.placement, separators=(",", ":")),
-                        "text": a.text,
-                        **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
-                        **_beside(a),
-                    }
-                    for a in assignments[start : start + BATCH]
-                ]
-                self.scripts.run("assign", {"tasks": rows, "suspect": str(suspect)}, pipe=pipe)
-            replies = [row for reply in pipe.execute() for row in decoded(reply)]
+        pace_ms = self.pace_ms() if nodes is None else interval_ms(nodes)
+        rows = [
+            {
+                "id": a.task,
+                "node": a.node,
+                "address": a.address,
+                "ports": pack_ports(a.ports),
+                "placement": json.dumps(a.placement, separators=(",", ":")),
+                "text": a.text,
+                **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
+                **_beside(a),
+            }
+            for a in assignments
+        ]
+        suspect = str(pace_ms * self.settings.suspect_intervals)
+        batches = [{"tasks": rows[start : start + BATCH], "suspect": suspect} for start in range(0, len(rows), BATCH)]
+        replies = [row for reply in self.run_each("assign", batches) for row in reply]
         return [
             Assigned(a.task, a.node, code, bool(ring), str(detail), tuple(*former))
             for a, (code, ring, detail, *former) in zip(assignments, replies, strict=True)

@@ -6,7 +6,7 @@ import functools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,9 +26,15 @@ from ormen.errors import StoreUnavailable
 from ormen.image_pin import Pin
 from ormen.settings import Settings
 from ormen.store.keys import Keys
-from ormen.store.records import task_of
+from ormen.store.records import flat, task_of
 from ormen.store.scripts import Scripts
 from ormen.task import Task
+
+FEW = 8
+"""Up to so many records are read by a script."""
+
+Row = tuple[Mapping[str, str], str | None, str | None]
+"""A record, its spec as JSON and its pinned image; empty without a record."""
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -141,8 +147,24 @@ class RedisStore:
         A removed task whose tombstone is still there is returned, with wanted REMOVED.
         """
         wanted = list(ids)
+        rows = self._few(wanted) if len(wanted) <= FEW else self._many(wanted)
+        specs: dict[str, Mapping[str, Any]] = {}
+        found: dict[str, Task | None] = {}
+        for task_id, (record, spec, pin) in zip(wanted, rows, strict=True):
+            # A spec goes with its last task: where there is none, the record has ended since it was read.
+            if spec and spec not in specs:
+                specs[spec] = json.loads(spec)
+            found[task_id] = task_of(task_id, record, specs[spec], Pin.unpack(pin)) if record and spec else None
+        return found
+
+    def _few(self, ids: Sequence[str]) -> list[Row]:
+        """Read in one round trip, for which Redis works a little longer."""
+        return [(flat(pairs), spec, pin) for pairs, spec, pin in self.run("look", ids=ids)] if ids else []
+
+    def _many(self, ids: Sequence[str]) -> list[Row]:
+        """Read in two round trips what would hold up others as one script; what many share comes once."""
         with self.client.pipeline(transaction=False) as pipe:
-            for task_id in wanted:
+            for task_id in ids:
                 pipe.hgetall(self.keys.task(task_id))
             records = pipe.execute()
             specs = list({record["spec"] for record in records if record})
@@ -151,20 +173,25 @@ class RedisStore:
                 pipe.hget(self.keys.spec(spec), "json")
             for pin in pins:
                 pipe.hget(self.keys.pin(pin), "image")
-            found = pipe.execute() if specs else []
-        # A spec goes with its last task: where there is none, the record has ended since it was read.
-        known = {spec: json.loads(text) for spec, text in zip(specs, found[: len(specs)], strict=True) if text}
-        images = {pin: Pin.unpack(packed) for pin, packed in zip(pins, found[len(specs) :], strict=True)}
-        return {
-            task_id: task_of(task_id, record, known[record["spec"]], images.get(record.get("pin", "")))
-            if record and record["spec"] in known
-            else None
-            for task_id, record in zip(wanted, records, strict=True)
-        }
+            texts = pipe.execute() if specs else []
+        known, images = dict(zip(specs, texts, strict=False)), dict(zip(pins, texts[len(specs) :], strict=True))
+        return [(record, known.get(record.get("spec")), images.get(record.get("pin"))) for record in records]
 
     def run(self, verb: str, /, **arguments: Any) -> Any:
         """Run one script and return its reply; a JSON reply is decoded."""
         return decoded(self.scripts.run(verb, arguments))
+
+    def run_each(self, verb: str, batches: Sequence[Mapping[str, Any]], *, whole: bool = False) -> list[Any]:
+        """Run one script for each of the batches, with `whole` as one transaction; return their replies.
+
+        One alone goes without a pipeline: there the client library asks first whether Redis knows the script.
+        """
+        if len(batches) == 1:
+            return [self.run(verb, **batches[0])]
+        with self.client.pipeline(transaction=whole) as pipe:
+            for arguments in batches:
+                self.scripts.run(verb, arguments, pipe=pipe)
+            return [decoded(reply) for reply in pipe.execute()]
 
 
 def decoded(reply: Any) -> Any:

@@ -30,6 +30,7 @@ VERBS = (
     "join",
     "label",
     "leave",
+    "look",
     "lose",
     "mark",
     "note",
@@ -58,7 +59,9 @@ VERBS = (
 
 SHARED = {
     "assign": ("common", "taking", "neighbours"),
+    "look": ("common", "whole"),
     "lose": ("common", "ending", "brake"),
+    "take": ("common", "whole"),
     **dict.fromkeys(("confirm", "expire", "forget", "prune", "remove", "report", "stop"), ("common", "ending")),
 }
 """What stands before a verb's own text, where that is more than what all share."""

@@ -9,10 +9,7 @@ for _, id in ipairs(redis.call('LPOP', inbox, 100) or {}) do
     if string.sub(id, 1, 1) == '?' then
       out[#out + 1] = { id, redis.call('HGETALL', P .. 'request:' .. string.sub(id, 2)), '', '' }
     else
-      local shared = redis.call('HMGET', P .. 'task:' .. id, 'spec', 'pin')
-      local spec = shared[1] and redis.call('HGET', P .. 'spec:' .. shared[1], 'json')
-      local pin = shared[2] and redis.call('HGET', P .. 'pin:' .. shared[2], 'image')
-      out[#out + 1] = { id, redis.call('HGETALL', P .. 'task:' .. id), spec or '', pin or '' }
+      out[#out + 1] = { id, unpack(whole(id)) }
     end
   end
 end

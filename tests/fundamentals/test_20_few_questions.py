@@ -1,0 +1,56 @@
+"""Lesson 20. Each question to Redis is a wait for its answer, so a start asks few, and rings before it keeps books."""
+
+from __future__ import annotations
+
+import pytest
+from redis.connection import AbstractConnection
+
+from ormen.store.redis import FEW
+from tests.fundamentals.world import World
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """All that is sent to Redis, a packet a question; it is sent as ever."""
+    packets: list[bytes] = []
+    send = AbstractConnection.send_packed_command
+
+    def heard(self: AbstractConnection, command: object, *rest: object, **options: object) -> None:
+        packets.append(command if isinstance(command, bytes) else b"".join(command))  # type: ignore[call-overload]
+        send(self, command, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", heard)
+    return packets
+
+
+def test_a_ring_comes_after_six_questions(world: World, asked: list[bytes]) -> None:
+    """Cluster, create, record, nodes, who keeps apart, assign: no script is looked for, nothing is noted."""
+    sailor = world.sailor()
+    world.submit(name="first")
+    sailor.beat(), sailor.look_into_inbox()
+    asked.clear()
+    world.submit()
+    before = asked[: next(place for place, packet in enumerate(asked) if b"LPUSH" in packet)]
+    assert len(before) == 6
+    assert not any(b"SCRIPT" in packet or b":figures" in packet for packet in before)
+
+
+def test_an_agent_starts_a_task_with_four_questions(world: World, asked: list[bytes]) -> None:
+    """It takes its inbox, tells that it has the task, asks whose image holds, and reports: it reads nothing beside."""
+    sailor = world.sailor()
+    task = world.submit()
+    asked.clear()
+    sailor.look_into_inbox()
+    assert len(asked) == 4
+    assert world.now(task).state.value == "running"
+
+
+def test_a_few_tasks_are_read_in_one_question_and_as_many_are(world: World, asked: list[bytes]) -> None:
+    """Few are read by a script, many by pipelines; what is found is the same, also for an id without a record."""
+    tasks = [world.submit(name=f"web-{number}", labels={"n": str(number)}) for number in range(FEW)]
+    ids = [*(task.id for task in tasks), "nobody"]
+    asked.clear()
+    few = {task_id: world.store.read([task_id])[task_id] for task_id in ids}
+    assert len(asked) == len(ids)
+    assert few == world.store.read(ids) == {**{task.id: task for task in tasks}, "nobody": None}
+    assert world.store.read([]) == {}
