@@ -21,9 +21,11 @@ LASTING = (
     "losses",
     "nodes:",
     "node:",
+    "request:",
+    "talk:",
     "turn",
 )
-"""What is there without a single task (and a node's inbox and tasks are empty, so not there)."""
+"""What is there without a single task (and a node's inbox and tasks are empty, so not there). Talks run out."""
 
 
 def faults(fleet: Fleet) -> list[str]:

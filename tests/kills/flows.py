@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 from ormen.reasons import Code
+from ormen.talk import OUT
 from ormen.task import State, Task, Wanted
 from tests.kills.checks import faults, left_over
 from tests.kills.fleet import Fleet
@@ -25,7 +29,7 @@ HEALED_WITHIN_S = 12.0
 
 @dataclass
 class Trial:
-    """One run of a flow: its task, and how the request that set it off was answered."""
+    """One run of a flow: its task, and how the request that set it off was answered, or what was read."""
 
     fleet: Fleet
     task_id: str
@@ -74,6 +78,14 @@ class Flow:
         return self.victim == "control1"
 
 
+def inside(trial: Trial, script: str) -> bytes:
+    """Run a script in the task's one container, past everything that is ours; return what it prints."""
+    (found,) = trial.fleet.containers(trial.task_id)
+    docker = trial.fleet.docker
+    printed: bytes = docker.exec_start(docker.exec_create(found["Id"], ["sh", "-c", script])["Id"])
+    return printed
+
+
 def nothing(trial: Trial) -> None:
     """Have nothing there before."""
 
@@ -115,9 +127,26 @@ def remove(trial: Trial) -> None:
 
 def crash(trial: Trial) -> None:
     """Let the program end by itself with code 7."""
-    (found,) = trial.fleet.containers(trial.task_id)
-    docker = trial.fleet.docker
-    docker.exec_start(docker.exec_create(found["Id"], ["sh", "-c", "echo 7 > /e; mv /e /end"])["Id"])
+    inside(trial, "echo 7 > /e; mv /e /end")
+
+
+def attach(trial: Trial) -> None:
+    """Join the container's streams, and read what it prints from then on."""
+    talk, trial.answer = trial.fleet.client().attach(trial.task_id), ""
+    inside(trial, "seq 1 100 > /proc/1/fd/1")
+    for frame in talk.frames():
+        trial.answer += frame.data.decode() if frame.kind == OUT else ""
+        if trial.answer.endswith("\n100\n"):
+            break
+    talk.hang_up()
+
+
+def copy_out(trial: Trial) -> None:
+    """Copy a file out of the container, which takes several requests."""
+    inside(trial, "seq 1 30000 > /large")
+    with tempfile.TemporaryDirectory() as folder:
+        trial.fleet.client().download(trial.task_id, "/large", folder)
+        trial.answer = Path(folder, "large").read_text()
 
 
 def lose_n1(trial: Trial) -> None:
@@ -149,6 +178,11 @@ def has_crashed_once(trial: Trial) -> bool:
     return first.exit_code == 7 and first.reason is not None and first.reason.code is Code.EXIT
 
 
+def is_read_whole(most: int, trial: Trial) -> bool:
+    """Return whether every line came once and in order, and the task runs on."""
+    return trial.runs() and trial.answer.split() == [str(number) for number in range(1, most + 1)]
+
+
 def whole_or_not_at_all(trial: Trial) -> bool:
     """Return whether the task runs, or was never stored; an answer says that it was."""
     return trial.runs() or (trial.task is None and not trial.answer)
@@ -159,6 +193,8 @@ FLOWS = {
     "submit once, api": Flow("api1", nothing, submit_once, whole_or_not_at_all),
     "stop, api": Flow("api1", running, stop, is_stopped),
     "remove, api": Flow("api1", running, remove, Trial.gone),
+    "attach, api": Flow("api1", running, attach, partial(is_read_whole, 100)),
+    "cp, api": Flow("api1", running, copy_out, partial(is_read_whole, 30_000)),
     "start, agent": Flow("n1", nothing, submit, Trial.runs),
     "stop, agent": Flow("n1", running, stop, is_stopped),
     "crash, agent": Flow("n1", running, crash, has_crashed_once),
