@@ -94,7 +94,7 @@ class TaskPage(ma.Schema):
     """A page of tasks, newest first."""
 
     items = fields.List(fields.Nested(TaskDocument), required=True)
-    next = text("cursor of the next page", null=True)
+    next = text("cursor of the next page; null: there is none", null=True)
 
 
 class AttemptDocument(ma.Schema):

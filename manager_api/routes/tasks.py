@@ -76,7 +76,11 @@ def submit_and_wait(mine: Services, asked: Submission, *, timeout_s: float) -> l
 @tasks.query(TasksQuery)
 @tasks.answers(200, TaskPage, problems=(404, 422))
 def index(query: dict[str, Any]) -> Response:
-    """List tasks, newest first. A node that is not there, and that no task on record was on, is 404."""
+    """List tasks, newest first. A node that is not there, and that none of the newest 1,000 tasks was on, is 404.
+
+    With `node` or `label` one request looks at 1,000 tasks: its page may hold fewer than `limit`, even none, while
+    `next` leads on.
+    """
     store = services().deck.store
     try:
         found, cursor = store.tasks(
@@ -90,7 +94,7 @@ def index(query: dict[str, Any]) -> Response:
     except ValueError as error:
         hint = "take it from `next` of the page before"
         raise InvalidQuery([Fault(("cursor",), "MALFORMED", "is no cursor", query["cursor"], hint)]) from error
-    if query["node"] and not found and not store.tasks(node=query["node"], limit=1)[0]:
+    if query["node"] and not query["cursor"] and not found and not store.tasks(node=query["node"], limit=1)[0]:
         store.node(query["node"])
     return reply({"items": [task.to_json() for task in found], "next": cursor})
 

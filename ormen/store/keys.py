@@ -11,7 +11,7 @@ spec:<id>                    hash         a submission's spec as sent, and how  
                                           many tasks have it
 pin:<id>                     hash         the image that a tag means for a          until its last task is removed
                                           submission, and how many tasks have it
-tasks                        sorted set   task ids by time of creation              member: until removed
+tasks:<state>                sorted set   tasks of that state by time of creation   member: while in that state
 ids                          sorted set   task ids in lexical order, for prefixes   member: until removed
 names                        hash         name -> the one live task that has it     field: while it lives
 past                         sorted set   name, creation and id of ended tasks,     member: until removed
@@ -87,11 +87,6 @@ class Keys:
     def cluster(self) -> str:
         """Return the key of the cluster's id."""
         return f"{self.prefix}cluster"
-
-    @property
-    def tasks(self) -> str:
-        """Return the key of all task ids by time of creation."""
-        return f"{self.prefix}tasks"
 
     @property
     def ids(self) -> str:
@@ -217,6 +212,10 @@ class Keys:
     def allowed(self) -> str:
         """Return the key of the nodes that may join."""
         return f"{self.prefix}allowed"
+
+    def tasks(self, state: str) -> str:
+        """Return the key of the tasks of one state by time of creation."""
+        return f"{self.prefix}tasks:{state}"
 
     def task(self, task_id: str) -> str:
         """Return the key of a task's record."""

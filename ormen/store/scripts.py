@@ -44,6 +44,7 @@ VERBS = (
     "restart",
     "settle",
     "show",
+    "sieve",
     "stall",
     "stop",
     "sweep",

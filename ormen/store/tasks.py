@@ -5,15 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ormen.errors import Ambiguous, TaskNotFound
 from ormen.events import Event
 from ormen.messages import SENT
 from ormen.reasons import WAITS_FOR_ROOM
-from ormen.store.redis import RedisStore, answering
-from ormen.store.scripts import BATCH
+from ormen.store.listing import TaskLister
+from ormen.store.redis import answering
 from ormen.task import State, Task, Wanted
 
 SPAN = 2000
@@ -23,35 +22,7 @@ SCAN = 1000
 """Waiting tasks that are looked at for one's place among them."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """What a list is narrowed to; empty members do not narrow. `labels` are ``k=v``, ``k!=v`` or ``k``."""
-
-    states: tuple[State, ...] = ()
-    node: str | None = None
-    name: str | None = None
-    labels: tuple[str, ...] = ()
-
-    def admits(self, task: Task) -> bool:
-        """Return whether the task belongs into the list."""
-        labels = task.spec.get("labels") or {}
-        return (
-            (not self.states or task.state in self.states)
-            and (self.node is None or task.node == self.node)
-            and (self.name is None or task.name == self.name)
-            and all(_label_admits(selector, labels) for selector in self.labels)
-        )
-
-
-def _label_admits(selector: str, labels: dict[str, str]) -> bool:
-    key, negated, value = selector.partition("!=")
-    if negated:
-        return labels.get(key) != value
-    key, given, value = selector.partition("=")
-    return labels.get(key) == value if given else key in labels
-
-
-class TaskReader(RedisStore):
+class TaskReader(TaskLister):
     """Reads tasks and events."""
 
     def task(self, task_id: str) -> Task | None:
@@ -95,51 +66,6 @@ class TaskReader(RedisStore):
         names = sorted({*some, *(member.split("\0", 1)[0] for member in past)})
         close = difflib.get_close_matches(word, names, n=3)
         return close or [name for name in names if word and word in name][:3]
-
-    @answering
-    def tasks(
-        self,
-        *,
-        states: Sequence[State] = (),
-        node: str | None = None,
-        name: str | None = None,
-        labels: Sequence[str] = (),
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> tuple[list[Task], str | None]:
-        """Return a page of tasks, newest first, and the cursor of the next page or None.
-
-        A cursor names the last task of its page (``<created>:<id>``), so tasks that come or go meanwhile neither
-        repeat nor hide others. Raises ValueError for a cursor that is none.
-        """
-        wanted = TaskFilter(tuple(states), node, name, tuple(labels))
-        found: list[Task] = []
-        position = _position(cursor)
-        while len(found) <= limit:
-            members = self._older(position, max(BATCH, limit + 1))
-            if not members:
-                return found, None
-            read = self.read([member for member, _ in members])
-            for member, created in members:
-                position = (int(created), member)
-                task = read[member]
-                if task is not None and task.wanted is not Wanted.REMOVED and wanted.admits(task):
-                    found.append(task)
-                if len(found) > limit:
-                    last = found[limit - 1]
-                    return found[:limit], f"{last.created_ms}:{last.id}"
-        return found, None
-
-    def _older(self, position: tuple[int, str] | None, count: int) -> list[tuple[str, float]]:
-        """Return up to `count` members that come after `position` in the order newest first."""
-        if position is None:
-            return list(self.client.zrevrange(self.keys.tasks, 0, count - 1, withscores=True))
-        created, member = position
-        rank = self.client.zrevrank(self.keys.tasks, member)
-        if rank is not None:
-            return list(self.client.zrevrange(self.keys.tasks, rank + 1, rank + count, withscores=True))
-        rows = self.client.zrevrangebyscore(self.keys.tasks, created, "-inf", 0, count, withscores=True)
-        return [(m, s) for m, s in rows if s < created or m < member]
 
     @answering
     def claims(self, wanted: Sequence[tuple[str, str]]) -> list[tuple[Task | None, str | None, str | None]]:
@@ -266,15 +192,6 @@ def sent_ms(message: str) -> int | None:
     except (ValueError, LookupError, TypeError):
         return None
     return sent if isinstance(sent, int) else None
-
-
-def _position(cursor: str | None) -> tuple[int, str] | None:
-    if cursor is None:
-        return None
-    created, colon, member = cursor.partition(":")
-    if not (colon and created.isdigit() and member):
-        raise ValueError(f"{json.dumps(cursor)} is no cursor of a list")
-    return int(created), member
 
 
 def _either(words: Sequence[str]) -> str:

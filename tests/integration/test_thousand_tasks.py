@@ -15,7 +15,7 @@ from ormen import messages
 from ormen.reasons import Code, Reason
 from ormen.schema import load_submission
 from ormen.settings import Settings
-from ormen.task import ENDED, Task
+from ormen.task import ENDED, State, Task
 from tests.fundamentals.world import Sailor, World
 from tests.key_table import complaints
 from worker_agent.runtime import StartRefused
@@ -177,10 +177,11 @@ def tidy(world: World) -> None:
 
 
 def expected_keys(world: World, kept: Sequence[Task], running: Sequence[Task]) -> set[str]:
-    """The formula: eleven keys of the cluster, one of the sweep, and those of each node, engine and task on record."""
+    """The formula: ten keys of the cluster, one of the sweep, those of each state, node, engine and task on record."""
     keys = world.store.keys
-    alone = (keys.cluster, keys.tasks, keys.ids, keys.names, keys.past, keys.ended, keys.counts, keys.views)
-    cluster = {*alone, keys.facts, keys.heartbeats, keys.events, keys.figures, keys.loops, keys.lease("sweep")}
+    alone = (keys.cluster, keys.ids, keys.names, keys.past, keys.ended, keys.counts, keys.views)
+    states = {keys.tasks(task.state.value) for task in (*kept, *running)}
+    cluster = {*alone, *states, keys.facts, keys.heartbeats, keys.events, keys.figures, keys.loops, keys.lease("sweep")}
     records = {keys.task(task.id) for task in (*kept, *running)}
     # Tasks of one submission share its spec and its pin, which stay for the last of them: the test counts their tasks.
     shared = {key for kind in (keys.spec, keys.pin) for key in world.store.client.scan_iter(kind("*"))}
@@ -213,8 +214,9 @@ def test_a_thousand_tasks_leave_what_is_kept_and_nothing_else(world: World) -> N
     assert set(client.scan_iter("*")) == expected_keys(world, kept, running)
     assert complaints(client, world.settings.prefix) == []
     check_engines(world, kept, running)
-    sizes = [client.zcard(key) for key in (keys.tasks, keys.ids, keys.ended, keys.past, keys.pending, keys.scheduled)]
-    assert sizes == [KEEP + EACH, KEEP + EACH, KEEP, KEEP, 0, 0]
+    sizes = [client.zcard(key) for key in (keys.ids, keys.ended, keys.past, keys.pending, keys.scheduled)]
+    assert sizes == [KEEP + EACH, KEEP, KEEP, 0, 0]
+    assert sum(client.zcard(keys.tasks(state.value)) for state in State) == KEEP + EACH
     assert client.hlen(keys.names) == EACH
     assert sum(world.store.counts().values()) == KEEP + EACH
     for shared in (keys.spec, keys.pin):

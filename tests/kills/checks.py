@@ -66,7 +66,7 @@ def _indexes(fleet: Fleet, tasks: list[Task]) -> Iterator[str]:
     keys, raw = fleet.store.keys, fleet.raw
     listed = [task for task in tasks if task.wanted.value != "removed"]
     expected = {
-        "tasks": {task.id for task in listed},
+        **{f"tasks:{state.value}": {task.id for task in listed if task.state is state} for state in State},
         "ids": {task.id for task in listed},
         "pending": {task.id for task in listed if task.state is State.PENDING},
         "scheduled": {task.id for task in listed if task.state is State.SCHEDULED},

@@ -17,10 +17,10 @@ PERMITTED = {(source.value, target.value) for source, targets in TRANSITIONS.ite
 LIVE, PLACED, ENDED = {"pending", "scheduled", "running"}, {"scheduled", "running"}, {"completed", "failed"}
 VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "rmemory", "rdisk", "tasks", "ucpu",
         "umemory", "udisk", "load", "engine", "rev")  # fmt: skip
-SINGLE = {"cluster", "tasks", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled", "apart",
+SINGLE = {"cluster", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled", "apart",
           "counts", "events", "loops", "figures",
           "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "brake"}  # fmt: skip
-KINDS = {"task", "spec", "pin", "node", "engine"}
+KINDS = {"task", "tasks", "spec", "pin", "node", "engine"}
 WILD = {"0.0.0.0", "::"}
 
 Record = dict[str, str]
@@ -164,7 +164,10 @@ def indexes_agree_with_records(raw: Raw) -> None:
     by_state: dict[str, set[str]] = defaultdict(set)
     for task, record in listed.items():
         by_state[record["state"]].add(task)
-    assert set(keys.get("tasks", {})) == set(keys.get("ids", {})) == set(listed)
+    assert set(keys.get("ids", {})) == set(listed)
+    for state in State:
+        created = {task: float(listed[task]["created"]) for task in by_state[state.value]}
+        assert keys.get(f"tasks:{state.value}", {}) == created, state
     assert keys.get("pending", {}) == {task: float(listed[task]["next"]) for task in by_state["pending"]}
     ranks = {task: (100 - int(listed[task].get("priority", 50))) * 1e13 for task in by_state["pending"]}
     assert keys.get("waiting", {}) == {task: rank + int(listed[task]["created"]) for task, rank in ranks.items()}

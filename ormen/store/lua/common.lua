@@ -49,13 +49,14 @@ local function move(t, to, kind, code, text)
   local from = t.state
   redis.call('HINCRBY', P .. 'counts', from, -1)
   redis.call('HINCRBY', P .. 'counts', to, 1)
+  redis.call('ZREM', P .. 'tasks:' .. from, t.id)
+  redis.call('ZADD', P .. 'tasks:' .. to, t.created, t.id)
   set(t, { state = to, rev = int((t.rev or 0) + 1) })
   if code and code ~= '' then set(t, { code = code, text = text }) else unset(t, 'code', 'text') end
   if to == 'pending' then
     queue(t, from ~= 'scheduled')
   else
-    redis.call('ZREM', P .. 'pending', t.id)
-    redis.call('ZREM', P .. 'waiting', t.id)
+    for _, list in ipairs({ 'pending', 'waiting' }) do redis.call('ZREM', P .. list, t.id) end
     unset(t, 'next', 'fit')
     if t.patience then
       redis.call('ZREM', P .. 'deadlines', t.id)
@@ -157,4 +158,3 @@ local function close(t, code, text, log)
 end
 
 local function waiting() return redis.call('ZCARD', P .. 'pending') > 0 and 1 or 0 end
-local function wild(bind) return bind == '0.0.0.0' or bind == '::' end

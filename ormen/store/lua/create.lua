@@ -30,7 +30,7 @@ if A.dry ~= '1' then
     redis.call('HSET', P .. 'task:' .. n.id, 'name', n.name, 'spec', n.spec, 'digest', n.digest, 'container', n.container,
       'need', n.need, 'wanted', 'running', 'state', 'pending', 'attempt', '0', 'created', int(NOW), 'next', int(NOW + n.wait), 'rev', '1')
     redis.call('HSET', P .. 'names', n.name, n.id)
-    redis.call('ZADD', P .. 'tasks', NOW, n.id)
+    redis.call('ZADD', P .. 'tasks:pending', NOW, n.id)
     redis.call('ZADD', P .. 'ids', 0, n.id)
     local t = { id = n.id, next = int(NOW + n.wait), created = NOW }
     if n.pin then

@@ -21,7 +21,7 @@ local function bury(t, text)
   emit('task.removed', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = t.state, text = text })
   if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
   redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
-  for _, index in ipairs({ 'tasks', 'ids', 'ended', 'pending', 'waiting', 'deadlines', 'scheduled' }) do redis.call('ZREM', P .. index, t.id) end
+  for _, index in ipairs({ 'tasks:' .. t.state, 'ids', 'ended', 'pending', 'waiting', 'deadlines', 'scheduled' }) do redis.call('ZREM', P .. index, t.id) end
   redis.call('HINCRBY', P .. 'counts', t.state, -1)
   if (t.state ~= 'scheduled' and t.state ~= 'running') or (view(t.seat or '') or {}).lost == '1' then release(t) end
   local ring, left = {}, {}

@@ -1,4 +1,6 @@
 -- What a placement takes of a node beside amounts: host ports of its engine, and GPUs.
+local function wild(bind) return bind == '0.0.0.0' or bind == '::' end
+
 local function clash(engine, ports, id)
   local key = P .. 'engine:' .. engine .. ':ports'
   for _, p in ipairs(ports) do
