@@ -189,6 +189,10 @@ def _config(home: Path, *, port: int, password: str, maxclients: int) -> str:
         # An evicted key would be a lost task or a broken binding of a queue.
         "maxmemory-policy": "noeviction",
         "maxclients": str(maxclients),
+        # A record is one compact piece, also with texts in it; by Redis's own limit of 64 bytes it was twice as large.
+        # Every version knows this older name of what is now called a listpack.
+        "hash-max-ziplist-entries": "64",
+        "hash-max-ziplist-value": "4096",
         # Its housekeeping ten times a second was a third of an idle server's work; nothing here needs it that often.
         "hz": "1",
         "daemonize": "no",

@@ -46,6 +46,16 @@ def test_it_keeps_every_write_and_evicts_nothing(tmp_path):
     server.stop()
 
 
+def test_a_record_with_a_text_in_it_is_kept_in_one_piece(tmp_path):
+    """As a table of its own it takes twice the memory, and any text over 64 bytes would make it one."""
+    server = start(find_server(), tmp_path / "redis")
+    client = redis.Redis.from_url(server.url)
+    client.hset("record", mapping={f"field-{n}": "" for n in range(40)} | {"text": "x" * 4000})
+    assert client.object("encoding", "record") == b"listpack"
+    client.close()
+    server.stop()
+
+
 def test_nobody_comes_in_without_the_password(tmp_path):
     """The port is open to every user of the machine."""
     server = start(find_server(), tmp_path / "redis")
