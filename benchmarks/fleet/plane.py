@@ -70,6 +70,15 @@ class Plane:
         self.farms.append(farm)
         return farm
 
+    def answers(self) -> bool:
+        """Return whether the deck answers already."""
+        try:
+            self.call("GET", "/healthz")
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.1)
+            return False
+        return True
+
     def counts(self) -> dict[str, int]:
         """Return how many tasks are in each state, as the store counts them."""
         return {state: int(count) for state, count in self.raw.hgetall("ormen:counts").items()}
@@ -100,9 +109,21 @@ class Plane:
         for farm in self.farms:
             farm.kill()
             farm.wait()
+        self.end_deck()
+        self.redis.stop()
+
+    def end_deck(self) -> None:
+        """End the deck in order."""
         self.deck.terminate()
         self.deck.wait(30)
-        self.redis.stop()
+
+
+def deck_of(server: RunningRedis, port: int, **settings: str) -> subprocess.Popen[bytes]:
+    """Start a deck on this Redis."""
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("ormen")), "deck", "--port", str(port), "--redis-url", server.url],
+        env={**os.environ, "PYTHONWARNINGS": "ignore", **settings}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -111,13 +132,9 @@ def plane(nodes: int, *, processes: int = 2, apart: int = 0) -> Iterator[Plane]:
     with tempfile.TemporaryDirectory(prefix="ormen-fleet-") as folder:
         server = start(find_server(), Path(folder) / "redis")
         port = free_port()
-        deck = subprocess.Popen(
-            [str(Path(sys.executable).with_name("ormen")), "deck", "--port", str(port), "--redis-url", server.url],
-            env={**os.environ, "PYTHONWARNINGS": "ignore"}, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        made = Plane(server, port, Path(folder), deck)
+        made = Plane(server, port, Path(folder), deck_of(server, port))
         try:
-            wait_until(lambda: _answers(made), what="an answer of the deck")
+            wait_until(made.answers, what="an answer of the deck")
             for first, size in shares(nodes - apart, processes):
                 made.add_farm(first, size)
             if apart:
@@ -132,12 +149,3 @@ def shares(nodes: int, processes: int) -> Sequence[tuple[int, int]]:
     """Return first and number of the nodes of each process."""
     bounds = [nodes * number // processes for number in range(processes + 1)]
     return [(first, last - first) for first, last in itertools.pairwise(bounds) if last > first]
-
-
-def _answers(made: Plane) -> bool:
-    try:
-        made.call("GET", "/healthz")
-    except (OSError, http.client.HTTPException):
-        time.sleep(0.1)
-        return False
-    return True
