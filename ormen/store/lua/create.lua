@@ -24,13 +24,14 @@ if #conflicts > 0 then
 end
 if A.list ~= '' and redis.call('EXISTS', refused) == 1 then return cjson.encode({ known = {} }) end
 if A.dry ~= '1' then
+  local state = 'pending'
   for _, n in ipairs(fresh) do
     redis.call('HSET', P .. 'spec:' .. n.spec, 'json', A.specs[n.spec])
     redis.call('HINCRBY', P .. 'spec:' .. n.spec, 'tasks', 1)
     redis.call('HSET', P .. 'task:' .. n.id, 'name', n.name, 'spec', n.spec, 'digest', n.digest, 'container', n.container,
-      'need', n.need, 'wanted', 'running', 'state', 'pending', 'attempt', '0', 'created', int(NOW), 'next', int(NOW + n.wait), 'rev', '1')
+      'need', n.need, 'wanted', 'running', 'state', state, 'attempt', '0', 'created', int(NOW), 'next', int(NOW + n.wait), 'rev', '1')
     redis.call('HSET', P .. 'names', n.name, n.id)
-    redis.call('ZADD', P .. 'tasks:pending', NOW, n.id)
+    redis.call('ZADD', P .. 'tasks:' .. state, NOW, n.id)
     redis.call('ZADD', P .. 'ids', 0, n.id)
     local t = { id = n.id, next = int(NOW + n.wait), created = NOW }
     if n.pin then
@@ -40,8 +41,8 @@ if A.dry ~= '1' then
     if n.priority then set(t, { priority = n.priority }) end
     if n.patience then set(t, { patience = n.patience, until_ms = int(NOW + n.patience) }) end
     queue(t)
-    redis.call('HINCRBY', P .. 'counts', 'pending', 1)
-    emit('task.accepted', { task = n.id, name = n.name, attempt = '0', to = 'pending', text = n.text or '' })
+    redis.call('HINCRBY', P .. 'counts', state, 1)
+    emit('task.accepted', { task = n.id, name = n.name, attempt = '0', to = state, text = n.text or '' })
   end
 end
 return cjson.encode({ known = known })
