@@ -12,6 +12,7 @@ from ormen.errors import Busy
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Request
 from ormen.store.replies import Asker, Reply
+from ormen.task import Task
 from tests.unit.agents import AgentBench
 from tests.waiting import wait_until
 from worker_agent import passing as module
@@ -154,20 +155,18 @@ def test_one_log_too_many_is_refused_at_once(settings: Settings, monkeypatch: py
     monkeypatch.setattr(requests, "LOGS", 1)
     bench = AgentBench(settings)
     task = bench.running()
-
-    def ask() -> str:
-        return bench.deck.ask_nodes("logs", {"node-1": {"follow": False}}, task=task.id)["node-1"]
-
-    def said(request: str) -> list[Reply]:
-        return bench.deck.replies([request])[request]
-
-    first, second = ask(), ask()
+    first, second = ask_for(bench, task), ask_for(bench, task)
     bench.agent.take()
-    (refused,) = said(second)
+    (refused,) = bench.deck.replies([second])[second]
     assert (refused.kind, refused.data, refused.code) == ("error", "node-1 already passes 1 logs on", Busy.code)
     bench.agent.lanes.drain()
-    assert said(first)[-1].kind == "end"
-    third = ask()
+    assert bench.deck.replies([first])[first][-1].kind == "end"
+    third = ask_for(bench, task)
     bench.work()
-    assert said(third)[-1].kind == "end"
+    assert bench.deck.replies([third])[third][-1].kind == "end"
     bench.close()
+
+
+def ask_for(bench: AgentBench, task: Task) -> str:
+    """Ask the node for a task's log; return the request."""
+    return bench.deck.ask_nodes("logs", {"node-1": {"follow": False}}, task=task.id)["node-1"]
