@@ -2,8 +2,8 @@
 
 `converge` is the one entry for every cause: a ring, a heartbeat's answer, an event of the engine, the list, a failed
 check. It reads the record anew (a start has it from the inbox, and holds its revision against the store), compares it
-with the engine and does the next step; so it may be called too often
-and never too late. It runs in a lane that holds the task's place, so never twice at once for one task.
+with the engine and does the next step; so it may be called too often and never too late. It runs in a lane that holds
+the task's place, so never twice at once for one task.
 
 When Redis or the engine does not answer, nothing is changed: the task is kept in `unsettled` and looked at again.
 """
