@@ -175,6 +175,7 @@ def main(words: Sequence[str]) -> int:
     with filled(ended) as cell:
         cell.raw.config_set("slowlog-log-slower-than", SLOW_US)
         cell.raw.config_set("slowlog-max-len", 10_000)
+        cell.raw.slowlog_reset()
         print(f"{ended} ended tasks, {times} requests each; CPU of all that the deck and Redis do, a request")
         print("".join([" " * 34, *(f"{title:>9}" for title in ("p50", "p99", "max", "deck", "redis"))]))
         for name, path in requests(cell).items():
