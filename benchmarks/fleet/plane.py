@@ -39,7 +39,7 @@ class Plane:
     farms: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.raw = redis.Redis.from_url(self.redis.url, decode_responses=True)
+        self.raw: Any = redis.Redis.from_url(self.redis.url, decode_responses=True)
         self._own = threading.local()
 
     @property
