@@ -59,7 +59,7 @@ class Moves:
         if held and is_terminal(sys.stderr) and not session.quiet:
             from ormen.cli.live import Block
 
-            self._block = Block(session.look(sys.stderr).width or 80)
+            self._block = Block()
 
     @property
     def tasks(self) -> list[Document]:

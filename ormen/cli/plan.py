@@ -24,12 +24,12 @@ from ormen.cli.run import send_file
 def plan(ctx: click.Context, file: str) -> None:
     """Say what would go where, and change nothing.
 
-    Exit code 1 says that something would wait.
+    Exit code 1 says that something would wait. -o json is an array of the tasks.
     """
     session = session_of(ctx)
     found = send_file(session, file, session.client().plan)
     if session.structured:
-        session.document(found)
+        session.document(found["items"])
     elif session.output == "name":
         session.data("\n".join(row["name"] for row in found["items"]))
     elif not session.quiet:

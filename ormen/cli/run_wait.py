@@ -102,7 +102,7 @@ class Waiting:
         if self._live:
             from ormen.cli.live import Block
 
-            self._block = Block(self._session.look(sys.stderr).width or 80)
+            self._block = Block()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,7 +13,7 @@ from ormen.cli.errors import Failure
 from ormen.cli.options import Command, common, listing, option, session_of
 from ormen.cli.render import stats as render
 from ormen.cli.session import Session, is_terminal
-from ormen.transport import ClientError
+from ormen.transport import Document
 
 EVERY_S = 2.0
 """How often what a person looks at is drawn anew."""
@@ -34,20 +34,15 @@ def stats(ctx: click.Context, words: tuple[str, ...], node: str | None, once: bo
     """Show what tasks really use: cores, memory, network, disk, processes.
 
     On a terminal it is drawn anew every two seconds. The nodes look only when
-    they are asked.
+    they are asked. -o json is an array of the tasks; a node that says nothing
+    is named on stderr.
     """
     if words and node:
         raise Failure("tasks and --node cannot be asked for together", hint="leave out one of them.", exit_code=2)
     session = session_of(ctx)
     client = session.client()
-    if session.structured or session.quiet or session.output == "name":
-        found = client.stats(words, node=node)
-        if session.structured:
-            session.document(found)
-        else:
-            session.data("\n".join(item["task" if session.quiet else "name"] for item in found["items"]))
-        for line in render.silent(found["nodes"]):
-            session.say(line)
+    if for_programs(session):
+        print_items(session, client.stats(words, node=node))
         return
 
     def draw() -> str:
@@ -57,24 +52,27 @@ def stats(ctx: click.Context, words: tuple[str, ...], node: str | None, once: bo
     show(session, draw, once=once)
 
 
+def for_programs(session: Session) -> bool:
+    """Return whether ids, names, JSON or YAML are asked for, which are printed once."""
+    return session.structured or session.quiet or session.output == "name"
+
+
+def print_items(session: Session, found: Document) -> None:
+    """Print the tasks for a program, JSON as a bare array; the nodes that said nothing are told on stderr."""
+    items = found["items"]
+    if session.structured:
+        session.document(items)
+    else:
+        session.data("\n".join(item["task" if session.quiet else "name"] for item in items))
+    for line in render.silent(found["nodes"]):
+        session.say(line)
+
+
 def show(session: Session, draw: Callable[[], str], *, once: bool) -> None:
     """Print what `draw` returns; on a terminal draw it anew until Ctrl-C, also across a deck that is away."""
     if once or not is_terminal(sys.stdout):
         session.data(draw())
         return
-    from ormen.cli.live import Block
+    from ormen.cli.live import watch
 
-    text = draw()
-    block = Block(session.look().width or 80, stdout=True, whole_screen=True)
-    try:
-        while True:
-            block.show(text)
-            time.sleep(EVERY_S)
-            try:
-                text = draw()
-            except ClientError as error:
-                if error.http_status not in (0, 503):
-                    raise
-                block.show(f"! {error.sentence}, trying again\n{text}")
-    finally:
-        block.close()
+    watch(draw, pause=lambda: time.sleep(EVERY_S))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,9 @@ from ormen.cli.session import Session, is_terminal, json_line
 from ormen.client import Client
 from ormen.errors import OrmenError
 from ormen.transport import ClientError, Document
+
+if TYPE_CHECKING:
+    from ormen.cli.feed import Feed
 
 MOST_ROWS = 100
 """Rows of a list on a terminal, without -a."""
@@ -160,10 +163,11 @@ def _watch(session: Session, chosen: Selection) -> None:
 
     from ormen.cli.feed import Feed
 
-    feed = Feed(chosen.client, notice=lambda text: session.say(f"! {text}"))
-    if is_terminal(sys.stdout) and session.output in ("table", "wide"):
-        _redraw(session, chosen, feed)
+    if is_terminal(sys.stdout) and session.output in ("table", "wide") and not session.quiet:
+        # What is drawn says by itself that the deck is away; a line over it would spoil the screen.
+        _redraw(session, chosen, Feed(chosen.client, notice=lambda _: None))
         return
+    feed = Feed(chosen.client, notice=lambda text: session.say(f"! {text}"))
     for task in reversed(chosen.read(None)):
         _row(session, task)
     while True:
@@ -183,23 +187,24 @@ def _row(session: Session, task: Document) -> None:
         session.data(json_line(task))
     elif session.output == "name":
         session.data(task["name"])
+    elif session.quiet:
+        session.data(task["id"])
     else:
         session.data(render.status([task], session.look()).split("\n")[1])
 
 
-def _redraw(session: Session, chosen: Selection, feed: Any) -> None:
-    from ormen.cli.live import Block
+def _redraw(session: Session, chosen: Selection, feed: Feed) -> None:
+    from ormen.cli.live import watch
 
-    block = Block(session.look().width or 80, stdout=True, whole_screen=True)
-    try:
-        while True:
-            found = chosen.read(MOST_ROWS)
-            look = session.look()
-            brake = brake_of(chosen.client, found)
-            text = render.status(found, look, wide=session.output == "wide", held=brake["nodes"])
-            block.show("\n".join(filter(None, [text, render.summary(found), braked(brake)])))
-            drawn = time.monotonic()
-            list(feed.burst(1.0))
-            time.sleep(max(0.0, REDRAW_S - (time.monotonic() - drawn)))
-    finally:
-        block.close()
+    def draw() -> str:
+        found = chosen.read(MOST_ROWS)
+        brake = brake_of(chosen.client, found)
+        text = render.status(found, session.look(), wide=session.output == "wide", held=brake["nodes"])
+        return "\n".join(filter(None, [text, render.summary(found), braked(brake)]))
+
+    def pause() -> None:
+        drawn = time.monotonic()
+        list(feed.burst(1.0))
+        time.sleep(max(0.0, REDRAW_S - (time.monotonic() - drawn)))
+
+    watch(draw, pause=pause)

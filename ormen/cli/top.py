@@ -6,7 +6,7 @@ import click
 
 from ormen.cli.options import Command, common, listing, option, session_of
 from ormen.cli.render import stats as render
-from ormen.cli.stats import show
+from ormen.cli.stats import for_programs, print_items, show
 
 MOST_ROWS = 40
 """Tasks shown on a terminal."""
@@ -24,7 +24,8 @@ MOST_ROWS = 40
 def top(ctx: click.Context, sort: str, once: bool) -> None:
     """Show nodes and tasks with their real use beside what is reserved.
 
-    The busiest tasks come first.
+    The busiest tasks come first. -o json is an array of the tasks, in that
+    order; ormen mast -o json has the nodes with their use.
     """
     session = session_of(ctx)
     client = session.client()
@@ -33,10 +34,9 @@ def top(ctx: click.Context, sort: str, once: bool) -> None:
         "memory": lambda item: -item["memory_bytes"],
         "name": lambda item: item["name"],
     }
-    if session.structured:
+    if for_programs(session):
         found = client.stats()
-        found["items"].sort(key=keys[sort])
-        session.document({"nodes": client.nodes(), "tasks": found["items"], "asked": found["nodes"]})
+        print_items(session, {**found, "items": sorted(found["items"], key=keys[sort])})
         return
 
     def draw() -> str:

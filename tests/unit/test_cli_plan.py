@@ -62,4 +62,4 @@ def test_exit_1_says_that_something_would_wait(tmp_path: Path) -> None:
     assert (done.returncode, shown.returncode) == (1, 1)
     assert "2 would start now, 1 would wait. Nothing was changed." in done.stderr
     assert stub.seen[0].body == [{"image": "nginx", "name": "web"}]
-    assert json.loads(shown.stdout)["wait"] == 1
+    assert [row["name"] for row in json.loads(shown.stdout)] == ["web-1", "web-2", "worker"]

@@ -41,10 +41,10 @@ def test_stats_shows_each_task_and_names_silent_nodes() -> None:
 
 
 def test_stats_for_programs() -> None:
-    """JSON is the deck's own document, names and ids a line each, with the silent nodes on stderr."""
+    """JSON is a bare array of the tasks, names and ids a line each, with the silent nodes on stderr."""
     with deck(ANSWERS) as stub:
         whole = ormen("stats", "--node", "node-1", "-o", "json", at=stub.address)
-        assert json.loads(whole.stdout) == ANSWERS["GET /v1/stats"]
+        assert json.loads(whole.stdout) == ANSWERS["GET /v1/stats"]["items"]
         assert "node-2 has not answered" in whole.stderr
         assert ormen("stats", "-o", "name", at=stub.address).stdout == "api\nweb\n"
         assert ormen("stats", "-q", at=stub.address).stdout == f"{WEB['id']}\n" * 2
@@ -56,9 +56,17 @@ def test_top_shows_nodes_with_their_reservations_and_the_busiest_task_first() ->
     with deck(ANSWERS) as stub:
         lines = ormen("top", at=stub.address).stdout.splitlines()
         by_memory = ormen("top", "--sort", "memory", at=stub.address).stdout.splitlines()
-        document = json.loads(ormen("top", "-o", "json", at=stub.address).stdout)
     assert lines[0] == "1 node ready, 2 tasks running"
     assert lines[3].split()[:6] == ["node-1", "ready", "4", "0.40", "1.5", "4"]
     assert [line.split()[0] for line in lines[6:8]] == ["web", "api"]
     assert [line.split()[0] for line in by_memory[6:8]] == ["api", "web"]
-    assert [item["name"] for item in document["tasks"]] == ["web", "api"]
+
+
+def test_top_for_programs_is_the_tasks_in_the_order_asked_for() -> None:
+    """JSON is a bare array, -q ids, -o name names; the silent nodes are on stderr and nothing else is printed."""
+    with deck(ANSWERS) as stub:
+        whole = ormen("top", "-o", "json", at=stub.address)
+        assert [item["name"] for item in json.loads(whole.stdout)] == ["web", "api"]
+        assert "node-2 has not answered" in whole.stderr
+        assert ormen("top", "-o", "name", "--sort", "memory", at=stub.address).stdout == "api\nweb\n"
+        assert ormen("top", "-q", at=stub.address).stdout == f"{WEB['id']}\n" * 2
