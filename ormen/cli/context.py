@@ -62,9 +62,11 @@ def add(ctx: click.Context, name: str, token_stdin: bool, use: bool, anew: bool)
             "there is no token on stdin", hint="ormen context add NAME -m ADDR --token-stdin < FILE", exit_code=2
         )
     found = _read().added(name, Context(session.manager, token), anew=anew)
-    _write(found.using(name) if use else found)
-    current = " and is used from now on" if name in (found.current, use and name) else ""
-    _say(session, f"{name} is {session.manager}{', with a token,' if token else ''}{current}")
+    found = found.using(name) if use else found
+    _write(found)
+    current = " and is used from now on" if name == found.current else ""
+    said = f"{name} is {session.manager}{', with a token,' if token else ''}{current}"
+    _tell(session, name, said, _document(name, found))
     _warn(session)
 
 
@@ -75,10 +77,7 @@ def listed(ctx: click.Context) -> None:
     """List contexts; no token is shown."""
     session, found = session_of(ctx), _read()
     current = os.environ.get("ORMEN_CONTEXT") or found.current
-    rows = [
-        {"name": name, "manager": one.manager, "token": bool(one.token), "current": name == current}
-        for name, one in found.known.items()
-    ]
+    rows = [_document(name, found, current=current) for name in found.known]
     if session.structured:
         session.document(rows)
     elif session.quiet or session.output == "name":
@@ -114,7 +113,7 @@ def use(ctx: click.Context, name: str) -> None:
     session = session_of(ctx)
     found = _read().using(name)
     _write(found)
-    _say(session, f"{name} ({found.known[name].manager}) is used from now on")
+    _tell(session, name, f"{name} ({found.known[name].manager}) is used from now on", _document(name, found))
     _warn(session)
 
 
@@ -125,6 +124,7 @@ def use(ctx: click.Context, name: str) -> None:
 def remove(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Forget contexts with their tokens. The clusters know nothing of it."""
     session, found, code = session_of(ctx), _read(), 0
+    gone: list[dict[str, object]] = []
     for name in names:
         try:
             was, found = found.current, found.removed(name)
@@ -134,7 +134,10 @@ def remove(ctx: click.Context, names: tuple[str, ...]) -> None:
             continue
         _write(found)
         rest = "; no context is in use now" if was == name else ""
-        _say(session, f"{name} is forgotten{rest}")
+        gone.append({"name": name})
+        _tell(session, name, f"{name} is forgotten{rest}")
+    if session.structured and (gone or not code):
+        session.document(gone)
     if code:
         ended(code)
 
@@ -151,9 +154,21 @@ def _write(found: Contexts) -> None:
         raise Failure(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
 
 
-def _say(session: Session, text: str) -> None:
-    if not session.quiet and not session.structured:
-        session.data(text)
+def _document(name: str, found: Contexts, *, current: str | None = None) -> dict[str, object]:
+    """Return a context as JSON has it; its token is shown nowhere."""
+    one = found.known[name]
+    used = current or found.current
+    return {"name": name, "manager": one.manager, "token": bool(one.token), "current": name == used}
+
+
+def _tell(session: Session, name: str, said: str, document: dict[str, object] | None = None) -> None:
+    """Say what was done, in the form that was asked for; without a document JSON is left to the caller."""
+    if session.output == "name":
+        session.data(name)
+    elif session.structured and document is not None:
+        session.document(document)
+    elif not session.quiet and not session.structured:
+        session.data(said)
 
 
 def _warn(session: Session) -> None:

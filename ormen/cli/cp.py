@@ -51,6 +51,8 @@ def cp(ctx: click.Context, source: str, target: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise
         raise Failure(f"{error.filename or source}: {(error.strerror or str(error)).lower()}") from error
+    if session.structured and target != "-":
+        session.document({"source": source, "target": target})
 
 
 def split(text: str) -> tuple[str, str] | None:

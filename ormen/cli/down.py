@@ -14,8 +14,7 @@ import click
 from ormen.cli.drawing import Screen, screen
 from ormen.cli.errors import ended
 from ormen.cli.options import Command, common, option, session_of
-from ormen.cli.render import cluster as screens
-from ormen.cli.session import Session, is_terminal
+from ormen.cli.session import is_terminal
 from ormen.local.detach import show_end
 from ormen.local.failure import FAILED, WRONG_USE, LocalFailure
 from ormen.local.leftovers import clear_leftovers
@@ -66,7 +65,8 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
             _forget(folder)
             drawn.tell(Result(f"Forgotten: {shown(folder.path)}."))
     except LocalFailure as error:
-        code = _show(session, drawn, error)
+        drawn.tell(Failure.of(error))
+        code = error.exit_code
     else:
         code = 0
     finally:
@@ -182,9 +182,3 @@ def _forget(folder: StateFolder) -> None:
     folder.take("a cluster")
     folder.forget()
     folder.release()
-
-
-def _show(session: Session, drawn: Screen, error: LocalFailure) -> int:
-    for line in screens.failure(Failure.of(error), session.look(sys.stderr)):
-        drawn.line(line)
-    return error.exit_code

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from ormen.cli.render import cluster as screens
 from ormen.cli.render.text import Look
 from ormen.cli.session import Session, is_terminal
-from ormen.local.stage import Stage, Step, Told
+from ormen.local.stage import Failure, Stage, Step, Told
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -64,6 +64,18 @@ class PlainScreen:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class QuietScreen(PlainScreen):
+    """What went wrong, and nothing else."""
+
+    def tell(self, told: Told) -> None:
+        """Print failures alone."""
+        if isinstance(told, Failure) or (isinstance(told, Step) and told.mark == "✗"):
+            super().tell(told)
+
+    def log(self, text: str) -> None:
+        """Do nothing: the processes' logs are in their files."""
 
 
 class LiveScreen:
@@ -130,7 +142,12 @@ class LiveScreen:
 
 
 def screen(session: Session) -> Screen:
-    """Return the screen that fits: live if a person looks at both streams and the terminal can redraw."""
+    """Return the screen that fits: live if a person looks at both streams and the terminal can redraw.
+
+    With -q it shows failures alone.
+    """
+    if session.quiet:
+        return QuietScreen(session)
     if is_terminal(sys.stderr) and is_terminal(sys.stdout) and not session.look(sys.stderr).plain:
         return LiveScreen(session)
     return PlainScreen(session)

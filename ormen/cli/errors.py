@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from ormen.cli.render.problem import failure, fault_text, fault_title, faults, path_text, problem
+from ormen.cli.render.problem import failure, fault_text, faults, path_text, problem
 from ormen.cli.session import Session
 from ormen.errors import OrmenError
 from ormen.transport import EXIT_CODES, ClientError
@@ -32,6 +32,9 @@ MEANINGS: Mapping[int, str] = {
 }
 """Every exit code of the command line, and what it says."""
 
+
+_CODES: Mapping[int, str] = {2: "WRONG_USE", 3: "NOT_FOUND", 5: "OUT_OF_REACH", TIMED_OUT: "TIMED_OUT"}
+"""What a failure of this program's own is called, by its exit code, where it has no code; any other is FAILED."""
 
 _NO_NUMBER = re.compile(r"'(?P<word>.*)' is not a valid integer( range)?\.?", re.DOTALL)
 """How click says that a word is no number."""
@@ -81,7 +84,9 @@ def show(error: OrmenError, session: Session, *, word: str = "", name: str = "")
     look = session.look(sys.stderr)
     if isinstance(error, Failure) and error.shown:
         return error.exit_code
-    if isinstance(error, ClientError):
+    if session.structured:
+        text = json.dumps(document_of(error), indent=2, ensure_ascii=False)
+    elif isinstance(error, ClientError):
         text = _client_error(error, session, word=word, name=name)
     elif isinstance(error, Faulty):
         text = faults(error.sentence, error.rows, look, code=error.reason_code)
@@ -93,9 +98,29 @@ def show(error: OrmenError, session: Session, *, word: str = "", name: str = "")
     return exit_code_of(error)
 
 
+def document_of(error: OrmenError) -> Mapping[str, object]:
+    """Return an error as a problem document: the deck's own, or one with status 0 for what it never saw.
+
+    A fault of an argument is named as the deck names one of a query: the flag after a slash.
+    """
+    if isinstance(error, ClientError):
+        return error.document
+    local = isinstance(error, Failure | Faulty)
+    code = (error.reason_code if local else error.code) or _CODES.get(exit_code_of(error), "FAILED")
+    document = {
+        "type": f"/problems/{code.lower()}",
+        "title": code.replace("_", " ").capitalize() if local else error.title,
+        "status": 0,
+        "code": code,
+        "detail": error.sentence,
+        "hint": error.hint,
+    }
+    if not isinstance(error, Faulty):
+        return document
+    return {**document, "errors": [{"pointer": f"/{row[0]}", "detail": row[-1]} for row in error.rows]}
+
+
 def _client_error(error: ClientError, session: Session, *, word: str, name: str) -> str:
-    if session.structured:
-        return json.dumps(error.document, indent=2, ensure_ascii=False)
     look = session.look(sys.stderr)
     if has_rows(error):
         asked = error.code == "INVALID_QUERY"
@@ -103,8 +128,7 @@ def _client_error(error: ClientError, session: Session, *, word: str, name: str)
             (fault["pointer"].lstrip("/") if asked else path_text(fault["pointer"]), fault_text(fault))
             for fault in error.fault_documents
         ]
-        title = str(error.document["detail"]) if asked else fault_title("", len(rows))
-        return faults(title, rows, look, code=error.code)
+        return faults(str(error.document["detail"]), rows, look, code=error.code)
     address = str(session.client().address)
     return problem(error.document, look, address=address, word=word, name=name)
 
@@ -121,11 +145,14 @@ def guarded(call: Callable[[], int], session: Session) -> int:
         return call()
     except OrmenError as error:
         return show(error, session)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help() if error.ctx else "")
+        return 0
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:
-        print(failure(*usage(error)[:1], look, hint=usage(error)[1]), file=sys.stderr)
-        return 2
+        sentence, hint = usage(error)
+        return show(Failure(sentence, hint=hint, exit_code=2), session)
     except click.ClickException as error:
         print(failure(error.format_message(), look), file=sys.stderr)
         return error.exit_code
@@ -140,7 +167,9 @@ def usage(error: click.UsageError) -> tuple[str, str | None]:
         hint = f"did you mean {' or '.join(guess[:3])}?" if guess else None
         return f"no option {error.option_name}", hint or _after_image(error)
     if isinstance(error, click.MissingParameter) and error.param is not None:
-        return f"{error.param.make_metavar(error.ctx) if error.ctx else error.param.name} is missing", None
+        metavar = error.param.make_metavar(error.ctx) if error.ctx else error.param.name
+        flag = f"{error.param.opts[0]} " if isinstance(error.param, click.Option) else ""
+        return f"{flag}{metavar} is missing", None
     if isinstance(error, click.BadParameter) and (number := _NO_NUMBER.fullmatch(error.message)):
         flag = max(error.param.opts, key=len) if error.param else "this"
         return f'{flag}: "{number["word"]}" is not a whole number', None

@@ -44,7 +44,7 @@ def events(ctx: click.Context, word: str | None, follow: bool, node: str | None,
     if session.structured and not follow:
         session.document(past)
         return
-    if (chosen or own) and not follow and not session.quiet:
+    if (chosen or own) and not (follow or session.quiet):
         session.data(render.history(past, session.look()))
         return
     wide = render.width(past)

@@ -20,7 +20,10 @@ from ormen.transport import ClientError, Document
 @common
 @click.pass_context
 def inspect(ctx: click.Context, words: tuple[str, ...]) -> None:
-    """Print everything known about tasks and nodes: one object, several as a list."""
+    """Print everything known about tasks and nodes: one object, several as a list.
+
+    JSON, unless YAML is asked for; -q and -o name say which they are.
+    """
     session = session_of(ctx)
     client = session.client()
     found, code = [], 0
@@ -30,7 +33,11 @@ def inspect(ctx: click.Context, words: tuple[str, ...]) -> None:
         except OrmenError as error:
             failed = show(error, session, word=word)
             code = code or failed
-    if found:
+    if session.output == "name":
+        session.data("\n".join(one["name"] for one in found))
+    elif session.quiet and not session.structured:
+        session.data("\n".join(one.get("id") or one["name"] for one in found))
+    elif found:
         session.data(serialized(found[0] if len(words) == 1 else found, session.output))
     if code:
         ended(code)

@@ -84,7 +84,7 @@ class Reading:
             last = max(attempts, key=lambda one: int(one["attempt"]))
             self.session.say(render.ended(task, last, self.session.look(sys.stderr)))
         if self.session.structured:
-            lines = client.log_lines(task["id"], wish, notice=self.session.say)
+            lines = client.log_lines(task["id"], wish, notice=self._notice)
             return (json_line({"task": task["name"], **line}).encode() + b"\n" for line in lines)
         return client.logs(
             task["id"],
@@ -94,7 +94,7 @@ class Reading:
             follow=wish.follow,
             attempt=wish.attempt,
             timestamps=self._timestamps,
-            notice=lambda sentence: self.session.say(f"! {sentence}"),
+            notice=self._notice,
         )
 
     def write(self, piece: bytes) -> None:
@@ -114,6 +114,9 @@ class Reading:
             hint = render.known([int(one["attempt"]) for one in known])
             raise Failure(f"{task['name']} has no {which} on record", hint=hint, exit_code=3)
         return max(found, key=lambda one: int(one["attempt"]))
+
+    def _notice(self, sentence: str) -> None:
+        self.session.say(f"! {sentence}")
 
 
 def _prefixed(reading: Reading, words: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ormen.cli.errors import PIPE_CLOSED, guarded, pipe_closed
-from ormen.cli.options import columned, common, help_of, names_of
+from ormen.cli.options import columned, common, help_of, names_of, unknown_command
 from ormen.cli.session import Session
 
 CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -100,11 +100,7 @@ class Ormen(click.Group):
         """Return the command that the arguments name; a wrong name is answered with the nearest ones."""
         command = self.get_command(ctx, args[0])
         if command is None:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2, cutoff=0.7)
-            guess = f"; did you mean {' or '.join(near)}?" if near else "; ormen --help lists them"
-            raise click.UsageError(f'no command "{args[0]}"{guess}', ctx)
+            raise unknown_command(ctx, args[0], self.list_commands(ctx))
         return command.name, command, args[1:]
 
     def invoke(self, ctx: click.Context) -> Any:

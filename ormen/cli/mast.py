@@ -116,7 +116,7 @@ def show_node(ctx: click.Context, names: tuple[str, ...]) -> None:
         return render.detail(node, tasks, session.look())
 
     code = _each(session, names, detail)
-    if session.structured or session.quiet or session.output == "name":
+    if found and (session.structured or session.quiet or session.output == "name"):
         print_nodes(session, found)
     if code:
         ended(code)
@@ -145,13 +145,13 @@ def _act(
     found: list[Document] = []
 
     def line(name: str) -> str:
-        node = act(client, name)
-        if node is not None:
-            found.append(node)
+        found.append(act(client, name) or {"name": name})
+        if session.output == "name":
+            return name
         return "" if session.quiet or session.structured else f"{name} {done if isinstance(done, str) else done()}"
 
     code = _each(session, names, line)
-    if session.structured:
+    if session.structured and (found or not code):
         session.document(found)
     if code:
         ended(code)

@@ -41,7 +41,7 @@ def each(session: Session, names: Sequence[str], *, path: str, done: str) -> Non
             session.data(name)
         elif not session.structured and not session.quiet:
             session.data(f"{name} {done}")
-    if session.structured:
+    if session.structured and (gone or not code):
         session.document(gone)
     if code:
         ended(code)

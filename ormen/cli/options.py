@@ -70,6 +70,14 @@ class Family(click.Group):
         super().__init__(*args, **attributes)  # type: ignore[arg-type]
         self.text = text
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments name; a wrong name is answered with the nearest ones."""
+        if args[0].startswith("-") or self.get_command(ctx, args[0]):
+            return super().resolve_command(ctx, args)
+        raise unknown_command(ctx, args[0], list(self.commands))
+
     def get_help(self, ctx: click.Context) -> str:
         """Return usage, commands, options."""
         params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
@@ -81,6 +89,15 @@ class Family(click.Group):
             for name, command in self.commands.items()
         ]
         return "\n".join([*lines, "", "Options:", *columned(rows)])
+
+
+def unknown_command(ctx: click.Context, word: str, names: Sequence[str]) -> click.UsageError:
+    """Return the refusal of a word that is none of a group's commands, with those that were probably meant."""
+    import difflib
+
+    near = difflib.get_close_matches(word, names, n=2, cutoff=0.7)
+    guess = f"; did you mean {' or '.join(near)}?" if near else f"; {ctx.command_path} --help lists them"
+    return click.UsageError(f'no command "{word}"{guess}', ctx)
 
 
 def names_of(param: click.Option) -> str:

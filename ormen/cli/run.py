@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ormen.cli.errors import Failure, Faulty, ended, has_rows, show
+from ormen.cli.errors import INTERRUPTED, Failure, Faulty, ended, has_rows, show
 from ormen.cli.options import DURATION, Command, common, option, session_of
 from ormen.cli.render import run as render
 from ormen.cli.render.problem import fault_text, fault_title, path_of
@@ -127,9 +127,13 @@ def run(
         stay_with(session, tasks[0], stay, timeout_s=timeout)
     _announce(session, tasks, detach=detach)
     if not detach:
-        from ormen.cli.run_wait import wait_until_up
+        try:
+            from ormen.cli.run_wait import wait_until_up
 
-        wait_until_up(session, tasks, timeout_s=timeout)
+            wait_until_up(session, tasks, timeout_s=timeout)
+        except KeyboardInterrupt:  # before anything was shown, too: they are accepted, and go on
+            session.say(render.left(0, tasks))
+            ended(INTERRUPTED)
 
 
 def stay_of(flags: dict[str, Any], *, detach: bool, structured: bool) -> Stay | None:

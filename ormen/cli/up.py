@@ -129,6 +129,7 @@ def start(session: Session, wish: Wish, *, logs: bool) -> int:
     """Run the cluster in the foreground until a signal, and take it down; return the exit code."""
     wish.folder.take("a cluster")
     drawn = screen(session)
+    _say_head(session, drawn, wish)
     try:
         return run(drawn, Both(drawn, ProgressFile(wish.folder.progress)), wish, manner=Manner(False, logs))
     finally:
@@ -144,11 +145,16 @@ def start_detached(session: Session, wish: Wish) -> int:
     if pid == 0:
         os._exit(_background(session, wish))
     drawn = screen(session)
-    drawn.line(screens.head(__version__, shown(wish.folder.path)))
+    _say_head(session, drawn, wish)
     try:
         return show_progress(wish.folder.progress, drawn, pid=pid)
     finally:
         drawn.close()
+
+
+def _say_head(session: Session, drawn: Screen, wish: Wish) -> None:
+    if not session.quiet:
+        drawn.line(screens.head(__version__, shown(wish.folder.path)))
 
 
 def _background(session: Session, wish: Wish) -> int:
@@ -169,8 +175,6 @@ def run(drawn: Screen, stage: Stage, wish: Wish, *, manner: Manner) -> int:
     """Start, watch and take down; return the exit code."""
     begun = time.monotonic()
     with Waker(SIGNALS) as waker:
-        if not manner.detach:
-            drawn.line(screens.head(__version__, shown(wish.folder.path)))
         if last := wish.folder.read():
             clear_leftovers(last)  # of an `up` that was killed: they could still hold its ports
         _check_engine(stage, wish.settings, begun)

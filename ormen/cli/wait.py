@@ -53,7 +53,8 @@ def wait(ctx: click.Context, words: tuple[str, ...], goal: str, timeout: float |
     code = code or vigil.code
     if late:
         for task in vigil.waiting:
-            show(Failure(render.late(task, goal, timeout or 0.0), hint=render.advice(task)), session)
+            late_one = Failure(render.late(task, goal, timeout or 0.0), hint=render.advice(task), exit_code=TIMED_OUT)
+            show(late_one, session)
     if code or late:
         ended(code or TIMED_OUT)
 

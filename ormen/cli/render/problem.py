@@ -94,8 +94,13 @@ def path_of(pointer: str) -> tuple[str | int, ...]:
 
 
 def path_text(pointer: str) -> str:
-    """Return a JSON pointer as people write it: ``/0/ports/1/host`` → ``tasks[0].ports[1].host``."""
-    return "tasks" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path_of(pointer))
+    """Return a JSON pointer as people write it: ``/0/ports/1/host`` → ``tasks[0].ports[1].host``.
+
+    What is no list of tasks is not called so: ``/events/0`` → ``events[0]``.
+    """
+    path = path_of(pointer)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return f"tasks{text}" if not path or isinstance(path[0], int) else text[1:]
 
 
 def fault_text(fault: Mapping[str, Any]) -> str:
