@@ -2,29 +2,36 @@
 
 For each class of needs (the same amounts, ports, constraints, strategy and volume) there is one list of marginal
 costs, a cost a node, infinite where the need does not fit. After a placement only the chosen node's entry changes
-(with host ports, those of all nodes on its engine), and only when the class is asked again.
+(with host ports, those of all nodes on its engine), and only when the class is asked again. The list is kept in order
+of cost, except for a class that spreads or has preferences: that looks at all nodes for each of its needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ormen.node import Resources
-from ormen.scheduler.filters import OPEN, WHERE
+from ormen.scheduler.filters import WHERE
 from ormen.scheduler.gpus import Lent, chosen
+from ormen.scheduler.marginal import Marginal
 from ormen.scheduler.neighbours import Neighbours
 from ormen.scheduler.ports import PortBook
-from ormen.scheduler.ranks import Columns, Lists, Ranks
-from ormen.scheduler.strategies import Formula, Load, Scalar, named
+from ormen.scheduler.ranks import Column, ColumnCosts, Columns, Lists, Ranks
+from ormen.scheduler.sorted_costs import SortedCosts
+from ormen.scheduler.strategies import Formula, Load, Scalar, epvm, named
 from ormen.scheduler.values import Fleet, Need, engine_of
 from ormen.task import Port
 
-Costs: TypeAlias = Any
-"""A list of floats, or numpy's array of them."""
+if TYPE_CHECKING:
+    from ormen.scheduler.runs import Pick
+
+Costs: TypeAlias = SortedCosts | ColumnCosts
+"""Every node's cost for one class of needs: sorted from the second need on, unless the class has ranks."""
 
 _SCALAR = Scalar()
 
@@ -33,17 +40,17 @@ _SCALAR = Scalar()
 class Lane:
     """One class of needs: which nodes are open to it, and what each would cost.
 
-    `watched` says that rules of tasks beside each other have a say in it.
+    `watched` says that rules of tasks beside each other have a say in it. `cost_of` tells a node's cost as it is now.
     """
 
     need: Need
     formula: Formula
     open: list[bool]
-    costs: Costs
-    fitted: int
     seen: int
     watched: bool = False
     ranks: Ranks | None = None
+    cost_of: Callable[[int], float] = field(init=False)
+    costs: Costs = field(init=False)
 
 
 class Ledger:
@@ -73,27 +80,29 @@ class Ledger:
             busy_disk=[node.used.disk_bytes for node in nodes],
             tasks=[node.tasks for node in nodes],
         )
+        self._marginal = Marginal(self._load, self._base)
         self._mates: dict[str, list[int]] = {}
         for i, node in enumerate(nodes):
             self._mates.setdefault(engine_of(node), []).append(i)
-        self.lowest: Callable[[Costs, int], int] = _lowest
         self._spreads: dict[str, list[Ranks]] = {}
         self._columns: Columns = Lists()
         if vectors:
-            from ormen.scheduler.vectors import Arrays, lowest
+            from ormen.scheduler.vectors import Arrays
 
-            self.lowest, self._columns = lowest, Arrays()
+            self._columns = Arrays()
 
     def lane(self, need: Need) -> Lane:
         """Return the need's class with costs that are true now, for a task without a seat."""
         strategy = need.strategy or self.fleet.strategy
-        neighbours = self.neighbours.class_of(need)
+        neighbours = () if need.rules is None and not self.neighbours.apart else self.neighbours.class_of(need)
         key = (need.resources, need.ports, need.constraints, need.pinned, need.gpu_ids, strategy, neighbours)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = self._build(replace(need, key="", seat=None), named(strategy))
-        elif lane.seen < len(self._changed):
+        else:
             self._refresh(lane)
+            if lane.ranks is None and not isinstance(lane.costs, SortedCosts):
+                lane.costs = SortedCosts(self._columns.listed(lane.costs.column))
         return lane
 
     @contextmanager
@@ -101,21 +110,41 @@ class Ledger:
         """Change the lane's costs for the time of the block to what they are for a task that has a seat."""
         home = self.index.get(need.seat or "")
         mates = () if home is None else self._mates[engine_of(self.fleet.nodes[home])] if need.ports else (home,)
-        general = [(i, float(lane.costs[i])) for i in mates]
+        general = [(i, lane.costs[i]) for i in mates]
         for i in mates:
-            self._set(lane, i, self._cost(lane, need, i))
+            lane.costs.move(i, self._cost(lane, need, i))
         try:
             yield
         finally:
             for i, cost in general:
-                self._set(lane, i, cost)
+                lane.costs.move(i, cost)
 
     def pick(self, lane: Lane, need: Need, turn: int) -> tuple[int, int | None]:
         """Return the best node of a lane, and how many were as well suited before its cost; None without such ranks."""
+        if isinstance(lane.costs, SortedCosts):
+            return lane.costs.lowest(turn), None
         if lane.ranks is None:
-            return self.lowest(lane.costs, turn), None
-        costs = lane.ranks.narrowed(lane.costs, seat=self.index.get(need.seat or ""))
-        return self.lowest(costs, turn), self._columns.finite(costs)
+            return self._columns.lowest(lane.costs.column, turn), None
+        costs = lane.ranks.narrowed(lane.costs.column, seat=self.index.get(need.seat or ""))
+        return self._columns.lowest(costs, turn), self._columns.finite(costs)
+
+    def run(self, need: Need, amount: int, turn: int) -> list[Pick]:
+        """Choose and reserve for up to so many needs like this, one after the other; empty where `pick` is to be asked.
+
+        They are plain needs: they ask for no ports and no GPUs, have no seat, and no rule has a say in where they go.
+        """
+        if not self._vectors or need.ports or need.resources.gpus or self.neighbours.watches:
+            return []
+        from ormen.scheduler.runs import Run
+
+        formula = named(need.strategy or self.fleet.strategy)
+        run = Run.of(self._load, need.resources, formula, base=self._base, fits=self._open(need))
+        picks = run.picks(amount, turn)
+        run.write(self._load)
+        for i in {pick[0] for pick in picks}:
+            self._marginal.forget(i)
+            self._changed.append(i)
+        return picks
 
     def take(self, need: Need, i: int) -> tuple[Port, ...]:
         """Reserve what `need` asks on node `i`, which it fits, and return its ports. A seat is kept, not doubled."""
@@ -130,6 +159,7 @@ class Ledger:
             load.reserved_memory[i] += asked.memory_bytes
             load.reserved_disk[i] += asked.disk_bytes
             load.tasks[i] += 1
+            self._marginal.forget(i)
             self.neighbours.take(need, node.name)
             for ranks in self._spreads.get(need.group, ()):
                 ranks.take(i)
@@ -162,28 +192,29 @@ class Ledger:
         return replace(self.fleet, nodes=tuple(nodes), taken=self.book.taken(), beside=beside, apart=apart)
 
     def _build(self, need: Need, formula: Formula) -> Lane:
-        lane = Lane(need, formula, self._open(need), [], 0, len(self._changed), self.neighbours.concerns(need))
-        lane.ranks = self._ranks(need)
-        if self._vectors:
-            from ormen.scheduler.vectors import costs
-
-            fits = lane.open
-            if need.resources.gpus:
-                lendable = zip(fits, self.fleet.nodes, strict=True)
-                fits = [
-                    here and chosen(need, node, self._lent(i)) is not None for i, (here, node) in enumerate(lendable)
-                ]
-            if need.ports:
-                fits = [here and self.book.admits(need, self.fleet.nodes[i]) for i, here in enumerate(fits)]
-            if lane.watched:
-                names = (node.name for node in self.fleet.nodes)
-                fits = [here and self.neighbours.admits(need, name) for here, name in zip(fits, names, strict=True)]
-            lane.costs = costs(self._load, need.resources, formula=formula, base=self._base, fits=fits)
-            lane.fitted = int((lane.costs < inf).sum())
+        lane = Lane(need, formula, self._open(need), len(self._changed))
+        lane.watched, lane.ranks = self.neighbours.concerns(need), self._ranks(need)
+        if formula is epvm and not (need.ports or need.resources.gpus or lane.watched):
+            lane.cost_of = self._marginal.cost_of(need.resources, lane.open)
         else:
-            lane.costs = [self._cost(lane, need, i) for i in range(len(lane.open))]
-            lane.fitted = sum(cost < inf for cost in lane.costs)
+            lane.cost_of = partial(self._cost, lane, lane.need)
+        lane.costs = ColumnCosts(self._column(lane), self._columns)
         return lane
+
+    def _column(self, lane: Lane) -> Column:
+        """Return every node's cost; with vectors what the formula says of all at once."""
+        if not self._vectors:
+            return [lane.cost_of(i) for i in range(len(lane.open))]
+        from ormen.scheduler.vectors import costs, flags, packed
+
+        need, fits, nodes = lane.need, lane.open, self.fleet.nodes
+        if need.resources.gpus:
+            fits = [here and chosen(need, nodes[i], self._lent(i)) is not None for i, here in enumerate(fits)]
+        if need.ports:
+            fits = [here and self.book.admits(need, nodes[i]) for i, here in enumerate(fits)]
+        if lane.watched:
+            fits = [here and self.neighbours.admits(need, nodes[i].name) for i, here in enumerate(fits)]
+        return costs(packed(self._load), need.resources, formula=lane.formula, base=self._base, fits=flags(fits))
 
     def _ranks(self, need: Need) -> Ranks | None:
         rules = need.rules
@@ -197,18 +228,20 @@ class Ledger:
     def _open(self, need: Need) -> list[bool]:
         key = (need.constraints, need.pinned)
         if key not in self._where:
-            rules = (OPEN, *WHERE)
-            self._where[key] = [all(rule.admits(need, node) for rule in rules) for node in self.fleet.nodes]
+            takes = [node.takes_tasks for node in self.fleet.nodes]
+            if any(key):
+                nodes = zip(takes, self.fleet.nodes, strict=True)
+                takes = [here and all(rule.admits(need, node) for rule in WHERE) for here, node in nodes]
+            self._where[key] = takes
         return self._where[key]
 
     def _refresh(self, lane: Lane) -> None:
-        for i in _distinct(self._changed[lane.seen :]):
-            self._set(lane, i, self._cost(lane, lane.need, i))
+        if lane.seen == len(self._changed):
+            return
+        move, cost_of = lane.costs.move, lane.cost_of
+        for i in set(self._changed[lane.seen :]):
+            move(i, cost_of(i))
         lane.seen = len(self._changed)
-
-    def _set(self, lane: Lane, i: int, cost: float) -> None:
-        lane.fitted += int(cost < inf) - int(lane.costs[i] < inf)
-        lane.costs[i] = cost
 
     def _cost(self, lane: Lane, need: Need, i: int) -> float:
         if not lane.open[i]:
@@ -230,16 +263,3 @@ class Ledger:
         whole = load.cpu[i], load.memory[i], load.disk[i]
         there = Load(*whole, cpu, memory, disk, *busy, load.tasks[i] - one)
         return float(lane.formula(there, asked, self._base, _SCALAR))
-
-
-def _distinct(indexes: Iterable[int]) -> Iterable[int]:
-    return dict.fromkeys(indexes)
-
-
-def _lowest(costs: list[float], start: int) -> int:
-    """Return the index of the lowest cost, of equal ones the first at or after `start`, cyclically."""
-    least = min(costs)
-    try:
-        return costs.index(least, start)
-    except ValueError:
-        return costs.index(least)

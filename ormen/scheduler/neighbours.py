@@ -37,6 +37,11 @@ class Neighbours:
                 made.apart.setdefault(need.rules.far, {})
         return made
 
+    @property
+    def watches(self) -> bool:
+        """Return whether any rule speaks of any task: what is placed must be counted, or may be kept away."""
+        return bool(self.beside or self.apart)
+
     def concerns(self, need: Need) -> bool:
         """Return whether any rule, its own or another's, has a say in where the need goes."""
         return need.rules is not None or (bool(self.apart) and (need.group in self.apart or need.name in self.apart))
@@ -51,7 +56,7 @@ class Neighbours:
 
     def take(self, need: Need, node: str) -> None:
         """Count a need that was placed on a node."""
-        for word in {need.group, need.name} & self.beside.keys():
+        for word in {need.group, need.name} & self.beside.keys() if self.beside else ():
             self.beside[word][node] = self.beside[word].get(node, 0) + 1
         if need.rules is not None and need.rules.far is not None:
             there = self.apart[need.rules.far]

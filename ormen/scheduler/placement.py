@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 
 from ormen.scheduler.explanation import Refusal, refuse
 from ormen.scheduler.ledger import Lane, Ledger
+from ormen.scheduler.sorted_costs import SortedCosts
 from ormen.scheduler.values import Fleet, Need, Placement
 
 __all__ = ["Fleet", "Need", "Placement", "Refusal", "place"]
 
 VECTORS_FROM = 65
 """Nodes from which columns are faster than lists; below, numpy is not even imported."""
+
+RUN_FROM = 64
+"""Needs alike in a row from which they are placed many at a time."""
 
 
 def place(needs: Sequence[Need], fleet: Fleet, *, vectors: bool | None = None) -> list[Placement | Refusal]:
@@ -28,35 +32,80 @@ def place(needs: Sequence[Need], fleet: Fleet, *, vectors: bool | None = None) -
     ledger = Ledger(fleet, needs, vectors=len(fleet.nodes) >= VECTORS_FROM if vectors is None else vectors)
     turn = fleet.turn % len(fleet.nodes)
     answers: list[Placement | None] = []
-    for need in needs:
-        placed = _place_one(need, ledger, turn)
-        answers.append(placed)
-        if placed:
-            turn = (ledger.index[placed.node] + 1) % len(fleet.nodes)
+    for alike in _stretches(needs):
+        placed: list[Placement | None] = [*_place_run(alike, ledger, turn)]
+        for need in alike[len(placed) :]:
+            turn = _turn_after(placed, ledger, turn)
+            placed.append(_place_one(need, ledger, turn))
+        turn = _turn_after(placed, ledger, turn)
+        answers += placed
     return _with_refusals(needs, answers, ledger)
+
+
+def _stretches(needs: Sequence[Need]) -> Iterator[Sequence[Need]]:
+    """Yield the needs in order, those together that follow each other and ask the same."""
+    begin = 0
+    while begin < len(needs):
+        first, end = needs[begin], begin + 1
+        if _alike(first, first):
+            while end < len(needs) and _alike(first, needs[end]):
+                end += 1
+        yield needs[begin:end]
+        begin = end
+
+
+def _alike(one: Need, other: Need) -> bool:
+    """Return whether two needs may be placed in one run: all that counts is what they ask, and they ask the same."""
+    if other.seat or other.prefer or other.avoid or other.ports or other.gpu_ids or other.rules:
+        return False
+    same = one.resources is other.resources or one.resources == other.resources
+    where = one.constraints == other.constraints and one.pinned == other.pinned
+    return same and where and one.strategy == other.strategy
+
+
+def _turn_after(placed: Sequence[Placement | None], ledger: Ledger, turn: int) -> int:
+    """Return where ties begin after these: at the node after the one chosen last."""
+    last = placed[-1] if placed else None
+    return (ledger.index[last.node] + 1) % len(ledger.index) if last else turn
+
+
+def _place_run(needs: Sequence[Need], ledger: Ledger, turn: int) -> list[Placement]:
+    """Place the first of these needs, which are alike, many at a time; none where that is not quicker."""
+    if len(needs) < RUN_FROM:
+        return []
+    nodes, strategy = ledger.fleet.nodes, needs[0].strategy or ledger.fleet.strategy
+    picks = ledger.run(needs[0], len(needs), turn)
+    return [
+        Placement(
+            need.key, nodes[i].name, strategy, cost, fitted, ((nodes[second].name, price),) if price < inf else ()
+        )
+        for need, (i, cost, fitted, second, price) in zip(needs, picks, strict=False)
+    ]
 
 
 def _place_one(need: Need, ledger: Ledger, turn: int) -> Placement | None:
     lane = ledger.lane(need)
-    if need.seat is None:
-        found = _choose(need, lane, ledger, turn=turn)
-    else:
+    if need.seat is not None:
         with ledger.as_seen_by(need, lane):
             found = _choose(need, lane, ledger, turn=turn)
+    elif isinstance(lane.costs, SortedCosts) and need.prefer is None and not need.avoid:
+        found = _choose_cheapest(lane.costs, turn)
+    else:
+        found = _choose(need, lane, ledger, turn=turn)
     if found is None:
         return None
     chosen, cost, fitted, suited, following = found
     nodes = ledger.fleet.nodes
     return Placement(
-        key=need.key,
-        node=nodes[chosen].name,
-        strategy=need.strategy or ledger.fleet.strategy,
-        cost=cost,
-        fitted=fitted,
-        next=tuple((nodes[i].name, price) for i, price in following),
-        ports=ledger.take(need, chosen),
-        gpus=ledger.lend(need, chosen),
-        suited=suited,
+        need.key,
+        nodes[chosen].name,
+        need.strategy or ledger.fleet.strategy,
+        cost,
+        fitted,
+        tuple([(nodes[i].name, price) for i, price in following]),
+        ledger.take(need, chosen),
+        ledger.lend(need, chosen),
+        suited,
     )
 
 
@@ -66,33 +115,45 @@ Choice = tuple[int, float, int, int | None, tuple[tuple[int, float], ...]]
 
 def _choose(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> Choice | None:
     """Return the node: the preferred one if it fits, else the cheapest, of those to avoid only if no other fits."""
-    if not lane.fitted:
+    costs, fitted = lane.costs, lane.costs.fitted
+    if not fitted:
         return None
-    costs, fitted = lane.costs, lane.fitted
     prefer = ledger.index.get(need.prefer or "")
     if prefer is not None and need.prefer not in need.avoid and costs[prefer] < inf:
         chosen, suited = prefer, None
     else:
         chosen, suited = _cheapest(need, lane, ledger, turn=turn)
-    cost = float(costs[chosen])
-    costs[chosen] = inf
+    cost = costs[chosen]
+    costs.move(chosen, inf)
     second, _ = ledger.pick(lane, need, turn)
-    following = ((second, float(costs[second])),) if costs[second] < inf else ()
-    costs[chosen] = cost
+    following = ((second, costs[second]),) if costs[second] < inf else ()
+    costs.move(chosen, cost)
     return chosen, cost, fitted, suited, following
+
+
+def _choose_cheapest(costs: SortedCosts, turn: int) -> Choice | None:
+    """Return the cheapest node for a need that neither prefers nor avoids one, as `_choose` would.
+
+    What the node chosen costs from now on is worked out when the class is asked again.
+    """
+    fitted = costs.fitted
+    if not fitted:
+        return None
+    chosen, cost, second = costs.take_lowest(turn)
+    return chosen, cost, fitted, None, ((second, costs[second]),) if fitted > 1 else ()
 
 
 def _cheapest(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> tuple[int, int | None]:
     costs = lane.costs
     if not need.avoid:
         return ledger.pick(lane, need, turn)
-    avoided = [(i, float(costs[i])) for name in need.avoid if (i := ledger.index.get(name)) is not None]
+    avoided = [(i, costs[i]) for name in need.avoid if (i := ledger.index.get(name)) is not None]
     for i, _ in avoided:
-        costs[i] = inf
+        costs.move(i, inf)
     best = ledger.pick(lane, need, turn)
     others_fit = costs[best[0]] < inf
     for i, cost in avoided:
-        costs[i] = cost
+        costs.move(i, cost)
     return best if others_fit else ledger.pick(lane, need, turn)
 
 

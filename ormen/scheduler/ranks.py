@@ -24,6 +24,9 @@ class Columns(Protocol):
     def packed(self, numbers: Sequence[int]) -> Column:
         """Return a column of these numbers."""
 
+    def listed(self, costs: Column) -> list[float]:
+        """Return a column as a list of Python's own numbers."""
+
     def looked_up(self, values: Column, table: Sequence[int]) -> Column:
         """Return the table's entry for each value."""
 
@@ -33,6 +36,9 @@ class Columns(Protocol):
     def finite(self, costs: Column) -> int:
         """Return how many costs are not infinite."""
 
+    def lowest(self, costs: Column, start: int) -> int:
+        """Return the index of the lowest cost, of equal ones the first at or after `start`, cyclically."""
+
 
 class Lists:
     """`Columns` as lists."""
@@ -40,6 +46,10 @@ class Lists:
     def packed(self, numbers: Sequence[int]) -> Column:
         """Return a column of these numbers."""
         return list(numbers)
+
+    def listed(self, costs: Column) -> list[float]:
+        """Return a column as a list of Python's own numbers."""
+        return list(costs)
 
     def looked_up(self, values: Column, table: Sequence[int]) -> Column:
         """Return the table's entry for each value."""
@@ -53,6 +63,31 @@ class Lists:
     def finite(self, costs: Column) -> int:
         """Return how many costs are not infinite."""
         return sum(cost < inf for cost in costs)
+
+    def lowest(self, costs: Column, start: int) -> int:
+        """Return the index of the lowest cost, of equal ones the first at or after `start`, cyclically."""
+        least = min(costs)
+        try:
+            return int(costs.index(least, start))
+        except ValueError:
+            return int(costs.index(least))
+
+
+class ColumnCosts:
+    """Every node's cost for one class of needs, in a column; `fitted` says how many are not infinite."""
+
+    __slots__ = ("column", "fitted")
+
+    def __init__(self, column: Column, columns: Columns) -> None:
+        self.column, self.fitted = column, columns.finite(column)
+
+    def __getitem__(self, i: int) -> float:
+        return float(self.column[i])
+
+    def move(self, i: int, cost: float) -> None:
+        """Say what node `i` costs from now on."""
+        self.fitted += int(cost < inf) - int(self.column[i] < inf)
+        self.column[i] = cost
 
 
 class Ranks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ormen.node import Node, Resources
 from ormen.reasons import Code
@@ -96,8 +96,7 @@ def engine_of(node: Node) -> str:
     return node.engine or node.name
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """The choice of a node. `cost` is the strategy's, `fitted` the number of nodes that fit, `next` the runner-up.
 
     `suited` is how many of those that fit met the need's preferences and spread best; None where it has neither.

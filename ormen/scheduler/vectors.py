@@ -1,4 +1,4 @@
-"""Columns for fleets of thousands of nodes. The only module of the scheduler that imports numpy; import it lazily."""
+"""Columns for fleets of thousands of nodes. Imports numpy, as `runs` does, so import it lazily."""
 
 from __future__ import annotations
 
@@ -37,16 +37,25 @@ class Columns:
         return np.array([base**one for one in exponent.tolist()])
 
 
-def costs(load: Load, asked: Resources, *, formula: Formula, base: float, fits: list[bool]) -> Column:
-    """Return every node's cost, infinite where `fits` is false. `load` holds lists."""
-    columns = Load(*(np.array(getattr(load, name), dtype=np.int64) for name in Load.__slots__))
+def packed(load: Load) -> Load:
+    """Return the load's lists as arrays."""
+    return Load(*(np.array(getattr(load, name), dtype=np.int64) for name in Load.__slots__))
+
+
+def flags(values: Sequence[bool]) -> NDArray[np.bool_]:
+    """Return a column of yes and no."""
+    return np.array(values, dtype=bool)
+
+
+def costs(columns: Load, asked: Resources, *, formula: Formula, base: float, fits: NDArray[np.bool_]) -> Column:
+    """Return every node's cost, infinite where `fits` is false or what is asked is not free."""
     column: Column = np.asarray(formula(columns, asked, base, Columns()), dtype=np.float64)
     free = (
         (asked.cpu_milli <= columns.cpu - columns.reserved_cpu)
         & (asked.memory_bytes <= columns.memory - columns.reserved_memory)
         & (asked.disk_bytes <= columns.disk - columns.reserved_disk)
     )
-    column[~(free & np.array(fits, dtype=bool))] = np.inf
+    column[~(free & fits)] = np.inf
     return column
 
 
@@ -56,6 +65,11 @@ class Arrays:
     def packed(self, numbers: Sequence[int]) -> Amount:
         """Return a column of these numbers."""
         return np.array(numbers, dtype=np.int64)
+
+    def listed(self, costs: Column) -> list[float]:
+        """Return a column as a list of Python's own numbers."""
+        numbers: list[float] = costs.tolist()
+        return numbers
 
     def looked_up(self, values: Amount, table: Sequence[int]) -> Amount:
         """Return the table's entry for each value."""
@@ -70,11 +84,10 @@ class Arrays:
         """Return how many costs are not infinite."""
         return int(np.count_nonzero(costs < np.inf))
 
-
-def lowest(column: Column, start: int) -> int:
-    """Return the index of the lowest cost, of equal ones the first at or after `start`, cyclically."""
-    after = start + int(column[start:].argmin())
-    if not start:
-        return after
-    before = int(column[:start].argmin())
-    return before if column[before] < column[after] else after
+    def lowest(self, costs: Column, start: int) -> int:
+        """Return the index of the lowest cost, of equal ones the first at or after `start`, cyclically."""
+        after = start + int(costs[start:].argmin())
+        if not start:
+            return after
+        before = int(costs[:start].argmin())
+        return before if costs[before] < costs[after] else after
