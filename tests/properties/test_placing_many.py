@@ -149,7 +149,7 @@ def test_a_long_list_of_one_class_goes_in_rounds(strategy: str) -> None:
 
 
 def test_the_runner_up_among_equal_nodes_is_first_from_the_turn_of_the_choice() -> None:
-    """The one idle node is chosen first; of the others, equal and busier, the first of the fleet would have followed."""
+    """The one idle node comes first; of the others, equal and busier, the first of the fleet would have followed."""
     has, busy = Resources(4000, 8 * 1024**3, 0), Resources(40, 0, 0)
     nodes = [
         Node(f"n{i}", NodeState.READY, engine=f"e{i}", capacity=has, used=Resources() if i == 50 else busy)
