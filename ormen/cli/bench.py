@@ -63,6 +63,7 @@ def _measures(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @click.pass_context
 def bench(
     ctx: click.Context,
+    /,
     command: tuple[str, ...],
     rounds: int,
     no_docker: bool,
@@ -157,9 +158,9 @@ def _told(trouble: OrmenError, image: str) -> OrmenError:
         return trouble
     code = trouble.reason_code
     if image == DEMO_IMAGE and code is not None and code.startswith("PULL_"):
-        hint = "ormen bench --image IMAGE takes another; its program must stay up."
-        return Failure(f"--image is missing, and {DEMO_IMAGE} is not on every node: {trouble}", hint=hint, exit_code=2)
-    hint = f"its program must stay up: ormen bench --image {image} -- COMMAND" if code in (None, Code.EXIT) else None
+        sentence = f"no other --image is named, and {DEMO_IMAGE} is not on every node: {trouble}"
+        return Failure(sentence, hint="ormen bench --image IMAGE; its program must stay up.", exit_code=2)
     if isinstance(trouble, WaitedTooLong):
         return Failure(trouble.sentence, code=code, hint="--timeout TIME waits longer.", exit_code=TIMED_OUT)
-    return Failure(trouble.sentence, code=code, hint=hint)
+    stays = f"its program must stay up: ormen bench --image {image} -- COMMAND"
+    return Failure(trouble.sentence, code=code, hint=stays if code in (None, Code.EXIT) else None)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import docker
 from docker.errors import DockerException, ImageNotFound
+from docker.types import LogConfig
 from requests.exceptions import RequestException
 
 from ormen.cli.bench_figures import OF_A_LIFE, START, STOP
@@ -31,14 +32,6 @@ GRACE_S = 10
 
 MOST_THREADS = 32
 """Starts at once at most; more threads than this wait for each other in the client already."""
-
-SHARE = {
-    "cpu_shares": int(CPU * 1024),
-    "mem_reservation": "128m",
-    "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
-    "restart_policy": {"Name": "no"},
-}
-"""What a node asks of Docker for a task that says nothing of these."""
 
 FAULTS = (DockerException, RequestException, OSError)
 """What the SDK raises: its own, and those of the HTTP library below it."""
@@ -67,9 +60,10 @@ class Engine:
         except LocalFailure as error:
             raise EngineRefused(error.sentence) from error
         try:
-            self._api = docker.from_env(timeout=ANSWER_S, max_pool_size=MOST_THREADS).api
+            engine = docker.from_env(timeout=ANSWER_S, max_pool_size=MOST_THREADS)
+            engine.images.get(image)
+            self._api = engine.api
             self.version = str(self._api.version()["Version"])
-            self._api.inspect_image(image)
         except ImageNotFound:
             raise EngineRefused(f"this machine's engine does not have {image}") from None
         except FAULTS as error:
@@ -114,7 +108,14 @@ class Engine:
 
     def _start(self) -> str:
         key, _, value = self.label.partition("=")
-        config = self._api.create_host_config(**SHARE, init=bool(self._command) or None)
+        # What a node asks of Docker for a task that says nothing of these.
+        config = self._api.create_host_config(
+            cpu_shares=int(CPU * 1024),
+            mem_reservation="128m",
+            log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
+            restart_policy={"Name": "no"},
+            init=bool(self._command) or None,
+        )
         made = self._api.create_container(self._image, self._command, labels={key: value}, host_config=config)
         self._api.start(made["Id"])
         return str(made["Id"])

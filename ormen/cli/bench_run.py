@@ -128,7 +128,7 @@ class Bench:
             "deck": {"address": str(self._client.address), "version": self._deck},
             "client": self._client_facts(),
             "nodes": [_node(node) for node in used],
-            "other_tasks": sum(int(node["tasks"]) for node in used),
+            "other_tasks": sum(int(node["tasks"]) for node in self._nodes),
             "docker": {"version": self._engine.version, "same_engine": not self._elsewhere} if self._engine else None,
             "docker_missing": self._no_docker or None,
             "pulled": self._tasks.pulled,

@@ -148,7 +148,7 @@ def test_without_the_demos_image_one_must_be_named() -> None:
     """It is in no registry: it is never pulled, and where it is missing --image is asked for, exit 2."""
     result, stub = failed(Ends("PULL_NOT_FOUND", "There is no ormen/echo:1 on node-1."))
     assert result.returncode == 2
-    assert result.stderr.startswith("error: --image is missing, and ormen/echo:1 is not on every node")
+    assert result.stderr.startswith("error: no other --image is named, and ormen/echo:1 is not on every node")
     assert next(seen.body[0]["pull"] for seen in stub.seen if seen.path == "/v1/tasks") == "never"
 
 

@@ -104,7 +104,7 @@ def _doubts(found: Record) -> list[str]:
     missing, docker = found["docker_missing"], found["docker"]
     doubts = {
         "It was ended before all rounds were done; the figures are of those that were.": not found["complete"],
-        f"{count(others, 'other task')} had a place on these nodes when it began.": others,
+        f"{count(others, 'other task')} had a place in this cluster when it began.": others,
         f"{count(pulled, 'pull')} of the image {'is' if pulled == 1 else 'are'} in the figures; "
         "repeat it for figures without.": pulled,
         f"{count(killed, 'stop')} ended with SIGKILL: the program does not heed its stop signal.": killed,
