@@ -81,7 +81,7 @@ class Bench:
         if is_terminal(sys.stderr) and not self._session.quiet:
             from ormen.cli.live import Block
 
-            self._block = Block(self._session.look(sys.stderr).width or 80)
+            self._block = Block()
         if self._wish.docker:
             self._meet_engine()
         self._warm_up()
