@@ -142,7 +142,7 @@ def test_a_live_view_outlives_the_deck_and_grows_with_its_window(monkeypatch: py
             screen.until("trying again")
             stub.answers["GET /v1/stats"] = [Answer(200, shown)]
             screen.resize(rows=20, columns=120)
-            screen.until("PIDS")
+            screen.until("WRITTEN  PIDS")
             os.kill(screen.process.pid, 2)
             assert screen.process.wait(20) == 130
             screen.until("\x1b[?1049l")
