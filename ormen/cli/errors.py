@@ -106,9 +106,8 @@ def document_of(error: OrmenError) -> Mapping[str, object]:
     if isinstance(error, ClientError):
         return error.document
     local = isinstance(error, Failure | Faulty)
-    code = (error.reason_code if isinstance(error, Failure | Faulty) else error.code) or _CODES.get(
-        exit_code_of(error), "FAILED"
-    )
+    own = error.reason_code if isinstance(error, Failure | Faulty) else error.code
+    code = own or _CODES.get(exit_code_of(error), "FAILED")
     document = {
         "type": f"/problems/{code.lower()}",
         "title": code.replace("_", " ").capitalize() if local else error.title,
