@@ -54,6 +54,18 @@ def test_an_agent_that_does_not_hear_itself_starts_anew() -> None:
     assert post.restarts == ["nothing heard from its own queue for 20s"]
 
 
+def test_a_message_that_is_lost_restarts_nobody() -> None:
+    """The agent posts again every three seconds, and hearing any of its messages proves that all is well."""
+    post = Post()
+    post.pass_time(1, 8)
+    assert post.posts == 1
+    post.pass_time(8, 18)
+    assert post.posts == 5
+    post.proof.heard(17.5)
+    post.pass_time(18, 22)
+    assert (post.posts, post.restarts) == (5, [])
+
+
 def test_a_post_that_fails_does_not_count() -> None:
     """While nothing can be posted, nothing is proved."""
     post = Post()
