@@ -72,7 +72,9 @@ def _identity(seen: RedisSeen) -> Iterator[Finding]:
         yield fault("redis", "REDIS_REPLICA", said, f"{seen.command} replicaof no one; or name the primary's address")
     if seen.says("cluster_enabled"):
         said = f"{seen.place} is a Redis Cluster, which the message queues cannot use"
-        yield fault("redis", "REDIS_CLUSTER", said, "use one Redis, or Sentinel, and name it: ORMEN_REDIS_URL")
+        yield fault(
+            "redis", "REDIS_CLUSTER", said, "use one Redis, or an address that leads to a primary: ORMEN_REDIS_URL"
+        )
     if not seen.guarded:
         said = f"{seen.place} can be reached by others and asks for no password: who writes to it is root on every node"
         yield warning("redis", "REDIS_OPEN", said, f"{seen.set('requirepass', 'PASSWORD')}; then in ORMEN_REDIS_URL")
