@@ -35,7 +35,7 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.refuse()
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -92,6 +92,16 @@ class Proxy:
         self._flows.set()
         self._cut()
 
+    async def _end(self) -> None:
+        """Refuse, and return once no connection is open and nobody waits for one."""
+        await self._refuse()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # A connection that was given up is closed in the loop's next round.
+        await asyncio.sleep(0)
+
     def _cut(self) -> None:
         for line in self._lines:
             line.transport.abort()
@@ -99,21 +109,23 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._lines.add(writer)
-        flows = self._flows
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError), contextlib.ExitStack() as open_ends:
+            open_ends.callback(self._give_up, writer)
+            flows = self._flows
             await flows.wait()
             if writer.transport.is_closing():
                 return
             far_reader, far_writer = await self._reach()
             self._lines.add(far_writer)
+            open_ends.callback(self._give_up, far_writer)
             edit = self.editor() if self.editor else None
             there = asyncio.create_task(self._pump(reader, far_writer, flows, edit))
+            open_ends.callback(there.cancel)
             await self._pump(far_reader, writer, flows)
-            there.cancel()
-            far_writer.transport.abort()
-            self._lines.discard(far_writer)
-        writer.transport.abort()
-        self._lines.discard(writer)
+
+    def _give_up(self, line: asyncio.StreamWriter) -> None:
+        line.transport.abort()
+        self._lines.discard(line)
 
     async def _listen(self) -> asyncio.Server:
         return await asyncio.start_server(self._serve, *self.listen, reuse_address=True)
@@ -130,8 +142,7 @@ class Proxy:
                 await flows.wait()
                 writer.write(edit(piece) if edit else piece)
                 await writer.drain()
-        writer.transport.abort()
-        self._lines.discard(writer)
+        self._give_up(writer)
 
 
 class SocketProxy(Proxy):
