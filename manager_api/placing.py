@@ -10,7 +10,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ormen.groups import group_of
 from ormen.reasons import Code
@@ -53,32 +53,24 @@ HOME_AGAIN = frozenset(
 _turn = random.Random(os.getpid())
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What a round of placing did: the nodes to ring with the names of their new tasks, and who waits and why."""
-
-    rings: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    refusals: Mapping[str, Refusal] = field(default_factory=dict)
-
-
 def place_tasks(
     store: ManagerStore,
     tasks: Sequence[Task],
     settings: Settings,
     *,
-    ring: Callable[[Mapping[str, Sequence[str]]], object] = lambda rings: None,
-) -> Placed:
+    ring: Callable[[Mapping[str, Sequence[str]]], object],
+) -> None:
     """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone.
 
-    A higher priority has its turn first. `ring` is given the nodes to ring before anything else is written down:
-    they begin that much earlier.
+    A higher priority has its turn first. `ring` is given the nodes to ring, each with the names of its new tasks,
+    before anything else is written down: they begin that much earlier.
     """
     rings: dict[str, list[str]] = {}
     refusals: dict[str, Refusal] = {}
     known = {task.id: task for task in tasks}
     open_tasks = [task for task in tasks if task.state is State.PENDING and task.wanted is Wanted.RUNNING]
     if not open_tasks:
-        return Placed()
+        return
     began, races = time.monotonic(), 0
     for _ in range(ROUNDS):
         if not open_tasks:
@@ -98,7 +90,6 @@ def place_tasks(
         ring(rings)
     _defer(store, known, refusals)
     store.tally("placing", took_ms, races=races)
-    return Placed(rings, refusals)
 
 
 def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str, Refusal]) -> None:

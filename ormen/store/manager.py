@@ -228,18 +228,18 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
     @answering
     def defer(self, waits: Sequence[Wait]) -> int:
         """Note why pending tasks fit nowhere and when each is looked at again; return of how many the reason is new."""
-        with self.client.pipeline(transaction=False) as pipe:
-            for wait in waits:
-                arguments = {
-                    "id": wait.task,
-                    "attempt": str(wait.attempt),
-                    "code": wait.reason.code.value,
-                    "text": wait.reason.sentence,
-                    "fit": wait.could_fit,
-                    "wait": str(wait.wait_ms),
-                }
-                self.scripts.run("wait", arguments, pipe=pipe)
-            return sum(pipe.execute())
+        rows = [
+            {
+                "id": wait.task,
+                "attempt": str(wait.attempt),
+                "code": wait.reason.code.value,
+                "text": wait.reason.sentence,
+                "fit": wait.could_fit,
+                "wait": str(wait.wait_ms),
+            }
+            for wait in waits
+        ]
+        return sum(self.run_each("wait", rows)) if rows else 0
 
     @answering
     def stop(self, task: Task, *, by: str = "") -> Changed:

@@ -43,7 +43,7 @@ def test_two_loops_at_one_task_make_one_attempt(world: World) -> None:
     task = world.submit()
     world.sailor("node-1")
     for _ in range(2):
-        place_tasks(world.store, [task], world.settings)
+        place_tasks(world.store, [task], world.settings, ring=world.ringer.ring_nodes)
     assert world.now(task).fence == ("node-1", 1)
     assert world.story(task).count("placed") == 1
 
