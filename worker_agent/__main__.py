@@ -50,6 +50,9 @@ log = logging.getLogger("ormen.sailor")
 WRONG_USE, NODE_TAKEN, ENGINE_DENIED, NODE_REFUSED = 2, 4, 5, 6
 PULSE_TIMEOUT_S = 1.0
 """How long a heartbeat waits for its answer before its second try."""
+CONNECTIONS = 3
+"""To Redis at most for the agent's work, beside the heartbeat's one and the broker's four. A call needs one for about a
+millisecond, and a large cluster has thousands of them."""
 TWIN_WAIT_S = 3.0
 """How long the lock is waited for: an agent that was just killed lets go of it within moments."""
 SAY_EVERY_S = 10.0
@@ -109,7 +112,7 @@ def run(settings: Settings, node: str) -> int:
     files = Files.of(settings, engine, node)
     lock = take_lock(files.lock, node)
     card = facts.card(settings, engine, instance=uuid.uuid4().hex)
-    store = AgentStore.connect(settings, f"sailor-{node}")
+    store = AgentStore.connect(settings, f"sailor-{node}", most=CONNECTIONS)
     name = hold_name(f"{patiently(store.cluster)} {engine.id} {node}", node)
     joined = patiently(lambda: store.join(card))
     say_joined(settings, card)

@@ -40,7 +40,8 @@ class Talks:
     def __init__(self, station: Station, lanes: Lanes) -> None:
         self._station = station
         self._lanes = lanes
-        self._store = TalkStore(station.store.settings, station.store.client)
+        # Of its own: each talk holds a connection while it waits for what its reader says.
+        self._store = TalkStore.connect(station.store.settings, f"talks-{station.node}")
         self._open: dict[str, Talk | None] = {}
         self._lock = Lock()
         self._kinds: dict[str, Begin] = {"exec": self._exec, "attach": self._attach, "copy": self._copy}
@@ -69,6 +70,9 @@ class Talks:
         finally:
             with self._lock:
                 self._open.pop(talk_id, None)
+                last = not self._open
+            if last:
+                self._store.rest()
 
     def step(self, now: float) -> None:
         """Say at each talk that this agent is there, and end those that nobody reads."""

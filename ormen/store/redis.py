@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
@@ -33,6 +33,9 @@ from ormen.task import Task
 FEW = 8
 """Up to so many records are read by a script."""
 
+MOST_CONNECTIONS = 1000
+"""Of one process to its Redis, which has 10,000 by default for all."""
+
 Row = tuple[Mapping[str, str], str | None, str | None]
 """A record, its spec as JSON and its pinned image; empty without a record."""
 
@@ -50,7 +53,7 @@ def answering(method: Method) -> Method:
         except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as cause:
             if isinstance(cause, TimeoutError):
                 # A line that died silently took them all: the others would be waited for in vain, one after the other.
-                self.client.connection_pool.disconnect(inuse_connections=False)
+                self.rest()
             raise StoreUnavailable(
                 f"Redis at {self.place} {_complaint(cause)}", hint="running containers go on; ormen recovers by itself"
             ) from cause
@@ -72,6 +75,8 @@ def _complaint(cause: Exception) -> str:
         return "takes no writes: it is a replica"
     if isinstance(cause, OutOfMemoryError):
         return "takes no writes: its memory is used up"
+    if "No connection available" in str(cause):
+        return "does not answer in time: every connection is in use"
     return "refuses connections" if "refused" in str(cause).lower() else "is out of reach"
 
 
@@ -95,14 +100,19 @@ class RedisStore:
         self.place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
 
     @classmethod
-    def connect(cls, settings: Settings, name: str = "ormen", *, timeout_s: float = 4.0) -> Self:
-        """Return a store on the settings' Redis; nothing is sent before the first call."""
+    def connect(
+        cls, settings: Settings, name: str = "ormen", *, timeout_s: float = 4.0, most: int = MOST_CONNECTIONS
+    ) -> Self:
+        """Return a store on the settings' Redis; nothing is sent before the first call.
+
+        It never has more than `most` connections: beyond that a call waits its turn, for `timeout_s` at most.
+        """
 
         def greet(connection: Any) -> None:
             connection.on_connect()
             store.connections += 1
 
-        client = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             settings.redis_url,
             redis_connect_func=greet,
             decode_responses=True,
@@ -112,13 +122,19 @@ class RedisStore:
             socket_keepalive=True,
             health_check_interval=0,
             retry=Retry(NoBackoff(), 0),
+            max_connections=most,
+            timeout=timeout_s,
         )
-        store = cls(settings, client)
+        store = cls(settings, Redis.from_pool(pool))
         return store
 
     def close(self) -> None:
         """Close every connection."""
         self.client.close()
+
+    def rest(self) -> None:
+        """Close the connections that nobody is using; the next call opens one again."""
+        self.client.connection_pool.disconnect(inuse_connections=False)
 
     @answering
     def ping(self) -> None:

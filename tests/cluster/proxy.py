@@ -57,6 +57,10 @@ class Proxy:
         """Forget the connections that are open, as a firewall does: neither side hears of it. New ones are served."""
         self._do(self._strand())
 
+    def release(self) -> None:
+        """Close what was stranded."""
+        self._do(self._set(self._release))
+
     def refuse(self) -> None:
         """Cut every connection and accept none."""
         self._do(self._refuse())
@@ -72,9 +76,7 @@ class Proxy:
         change()
 
     async def _open(self) -> None:
-        for line in self._stranded:
-            line.transport.abort()
-        self._stranded.clear()
+        self._release()
         self._flows.set()
         if self._server is None:
             self._server = await self._listen()
@@ -101,6 +103,11 @@ class Proxy:
         await asyncio.gather(*tasks, return_exceptions=True)
         # A connection that was given up is closed in the loop's next round.
         await asyncio.sleep(0)
+
+    def _release(self) -> None:
+        for line in self._stranded:
+            line.transport.abort()
+        self._stranded.clear()
 
     def _cut(self) -> None:
         for line in self._lines:

@@ -211,6 +211,19 @@ def test_a_late_judge_calls_no_node_suspect(deck: LoopStore, agent: AgentStore) 
     assert [event.type for event in deck.events(node="node-1")].count("node.suspect") == 1
 
 
+def test_a_node_is_called_ready_once_when_it_may_be_given_tasks(deck: LoopStore, agent: AgentStore) -> None:
+    """A lost node that speaks again is told ready by its complete pass, not by a judge who looks before that."""
+    ready(agent)
+    silence(deck)
+    deck.show("node-1", "suspect", text="Silent."), lose(deck)
+    agent.heartbeat(beat(cluster=deck.cluster()))
+    assert not deck.show("node-1", "ready", text="It speaks again.")
+    agent.synced("node-1", "i1", orphans=[])
+    assert not deck.show("node-1", "ready", text="It speaks again.")
+    told = [event.type for event in deck.events(node="node-1")]
+    assert told[-3:] == ["node.suspect", "node.lost", "node.ready"]
+
+
 def test_the_first_pin_holds_for_the_whole_submission(deck: LoopStore, agent: AgentStore) -> None:
     """Who comes later hears what holds, also with another spec; only the attempt that is to start may say it."""
     deck.create([new(0), replace(new(1), spec_id="spec-2")], {"spec-1": {"image": "nginx"}, "spec-2": {}})

@@ -1,4 +1,4 @@
-"""Lines that have died without a word: one of them found out is enough to give up the rest."""
+"""A store's connections: never more than it may have, and given up together where one is found dead."""
 
 from __future__ import annotations
 
@@ -27,6 +27,34 @@ def test_one_dead_line_that_was_found_out_renews_them_all(settings: Settings) ->
             store.ping()
         use_all(store)
         store.close()
+
+
+def test_a_store_has_no_more_connections_than_it_may(settings: Settings) -> None:
+    """Whoever comes when all are in use waits for one; those that rest are closed when it is asked."""
+    store = RedisStore.connect(settings, "few", most=2)
+    use_all(store)
+    assert len(lines(store)) == 2
+    store.rest()
+    assert len(lines(store)) == 1
+    store.close()
+
+
+def test_who_waits_for_a_connection_in_vain_is_told(settings: Settings) -> None:
+    """Behind a call that does not end nobody waits for ever."""
+    store = RedisStore.connect(settings, "one", most=1, timeout_s=0.5)
+    store.ping()
+    taken = store.client.connection_pool.get_connection()
+    with pytest.raises(StoreUnavailable, match="every connection is in use"):
+        store.ping()
+    store.client.connection_pool.release(taken)
+    store.ping()
+    store.close()
+
+
+def lines(store: RedisStore) -> list[str]:
+    """Return the connections of the store as Redis knows them, the asking one among them."""
+    mine = store.client.client_info()["name"]
+    return [line["id"] for line in store.client.client_list() if line["name"] == mine]
 
 
 def use_all(store: RedisStore) -> None:
