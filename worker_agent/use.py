@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import psutil
+
 from worker_agent.runtime import Container
 from worker_agent.station import Station
 
@@ -41,6 +43,8 @@ def use_of(raw: Mapping[str, Any], *, at_s: float) -> Use | None:
     memory, pids = raw.get("memory_stats") or {}, raw.get("pids_stats") or {}
     if not memory.get("usage") and not pids.get("current"):
         return None
+    # Where none was set the engine names what the host has.
+    limit = memory.get("limit")
     # What the kernel could give back at once is no use: of cgroup v2, then of v1.
     details = memory.get("stats") or {}
     cache = details.get("inactive_file", details.get("total_inactive_file", 0))
@@ -51,7 +55,7 @@ def use_of(raw: Mapping[str, Any], *, at_s: float) -> Use | None:
         at_s=at_s,
         cpu_ns=int(raw["cpu_stats"]["cpu_usage"]["total_usage"]),
         memory_bytes=max(0, int(memory.get("usage") or 0) - int(cache)),
-        memory_limit_bytes=memory.get("limit"),
+        memory_limit_bytes=limit if limit and limit < psutil.virtual_memory().total else None,
         received_bytes=sum(network["rx_bytes"] for network in networks),
         sent_bytes=sum(network["tx_bytes"] for network in networks),
         read_bytes=moved["read"],

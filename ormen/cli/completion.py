@@ -7,7 +7,7 @@ import os
 import click
 
 from ormen.cli.errors import Failure
-from ormen.cli.options import Command
+from ormen.cli.options import Command, common, session_of
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -18,6 +18,7 @@ SHELLS = ("bash", "zsh", "fish")
     examples=['eval "$(ormen completion bash)"', "ormen completion fish > ~/.config/fish/completions/ormen.fish"],
 )
 @click.argument("shell", type=click.Choice(SHELLS), required=False)
+@common
 @click.pass_context
 def completion(ctx: click.Context, shell: str | None) -> None:
     """Print the completion script of your shell."""
@@ -28,7 +29,13 @@ def completion(ctx: click.Context, shell: str | None) -> None:
     if kind is None:
         raise Failure("the shell is not known", hint=f"name it: ormen completion {'|'.join(SHELLS)}", exit_code=2)
     root = ctx.find_root().command
-    print(_source(kind(root, {}, "ormen", "_ORMEN_COMPLETE")))
+    script, session = _source(kind(root, {}, "ormen", "_ORMEN_COMPLETE")), session_of(ctx)
+    if session.structured:
+        session.document({"shell": name, "script": script})
+    elif session.output == "name":
+        session.data(name)
+    else:
+        session.data(script)
 
 
 def _source(kind: object) -> str:

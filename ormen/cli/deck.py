@@ -11,7 +11,8 @@ import click
 
 from ormen.cli.errors import ended
 from ormen.cli.options import Command, common, option, session_of
-from ormen.cli.supervising import Service, fail, hold, settings_of_env, warn_of_silence
+from ormen.cli.session import Session
+from ormen.cli.supervising import Journal, Service, fail, hold, settings_of_env, warn_of_silence
 from ormen.local.address import check_deck
 from ormen.local.decide import check_port, with_policy, with_token
 from ormen.local.failure import LocalFailure
@@ -74,22 +75,23 @@ def deck(ctx: click.Context, /, db_type: str | None, **words: str | int | bool |
     if db_type is not None:
         print("warning: --dbType does nothing: the state is in Redis", file=sys.stderr)
     try:
-        code = run(Flags(**words))  # type: ignore[arg-type]  # click has checked each by its option
+        code = run(session_of(ctx), Flags(**words))  # type: ignore[arg-type]  # click has checked each by its option
     except LocalFailure as error:
         fail(session_of(ctx), error)
     if code:
         ended(code)
 
 
-def run(flags: Flags) -> int:
+def run(session: Session, flags: Flags) -> int:
     """Supervise the deck until a signal; return the exit code."""
     settings = with_policy(deck_settings(flags, settings_of_env()))
     check_deck(settings.host, has_token=bool(settings.token), insecure=settings.insecure)
     check_port("the deck", settings.host, settings.port)
-    answers = warn_of_silence("deck", settings.redis_url, insecure=settings.insecure)
+    journal = Journal(session, "deck")
+    answers = warn_of_silence(journal, settings.redis_url, insecure=settings.insecure)
     folder = StateFolder(Path(settings.state_dir or default_folder(os.environ) / f"deck-{settings.port}").absolute())
     hold(folder, f"a deck on port {settings.port}", hint="stop it, or choose another --port")
-    return Service("deck", deck_programs(settings, folder), answers, folder).run()
+    return Service(journal, deck_programs(settings, folder), answers, folder).run()
 
 
 def deck_settings(flags: Flags, base: Settings) -> Settings:

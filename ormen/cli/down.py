@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -63,7 +64,7 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
         bring_down(folder, drawn, keep_containers=keep_containers)
         if purge and folder.is_known:
             _forget(folder)
-            drawn.tell(Result(f"Forgotten: {shown(folder.path)}."))
+            drawn.tell(Result(f"Forgotten: {shown(folder.path)}.", _facts("forgotten", folder)))
     except LocalFailure as error:
         drawn.tell(Failure.of(error))
         code = error.exit_code
@@ -79,11 +80,11 @@ def bring_down(folder: StateFolder, drawn: Screen, *, keep_containers: bool) -> 
     """Ask the `up` of this folder to go down and show what it tells; clean up if there is none any more."""
     if not folder.is_known:
         why = "no cluster was ever started there" if folder.path.is_dir() else "there is no such folder"
-        drawn.tell(Result(f"Nothing runs from {shown(folder.path)}: {why}."))
+        drawn.tell(Result(f"Nothing runs from {shown(folder.path)}: {why}.", _facts("nothing", folder)))
         return
     if folder.try_take():
         try:
-            drawn.tell(Result(_clear(folder)))
+            drawn.tell(_clear(folder))
         finally:
             folder.release()
         return
@@ -114,11 +115,11 @@ def _await_end(run: Run, drawn: Screen, follower: Follower) -> None:
     show_end(follower, drawn)
 
 
-def _clear(folder: StateFolder) -> str:
+def _clear(folder: StateFolder) -> Result:
     """End what a killed `up` may have left, and say what was done."""
     run = folder.read()
     if run is None:
-        return f"Nothing runs from {shown(folder.path)}."
+        return Result(f"Nothing runs from {shown(folder.path)}.", _facts("nothing", folder))
     left = len(clear_leftovers(run))
     folder.clear()
     processes = "none of its processes is left"
@@ -126,10 +127,15 @@ def _clear(folder: StateFolder) -> str:
         processes = (
             "one of its processes was left and is ended" if left == 1 else f"{left} processes were left and are ended"
         )
-    return (
+    text = (
         f"The up of this cluster (pid {run.up.pid}) was killed; {processes}. "
         "Its containers run on; ormen up takes them over again."
     )
+    return Result(text, _facts("cleared", folder))
+
+
+def _facts(outcome: str, folder: StateFolder) -> dict[str, Any]:
+    return {"outcome": outcome, "state_dir": str(folder.path)}
 
 
 def _ask(folder: StateFolder, *, yes: bool) -> None:

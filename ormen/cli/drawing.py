@@ -1,6 +1,7 @@
 """Stages on a screen: steps that appear one by one, a live block under a scrolling log, plain lines in a pipe.
 
-Everything of `up` and `down` goes to stderr, as progress does; only the log of the processes is data, on stdout.
+Everything of `up` and `down` goes to stderr, as progress does; only the log of the processes is data, on stdout. With
+``-o json`` all of it is data, an object each.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from ormen.cli import errors
 from ormen.cli.render import cluster as screens
 from ormen.cli.render.text import Look
 from ormen.cli.session import Session, is_terminal
+from ormen.clock import rfc3339
 from ormen.local.stage import Failure, Stage, Step, Told
 
 if TYPE_CHECKING:
@@ -25,8 +28,8 @@ class Screen(Stage, Protocol):
     def line(self, text: str) -> None:
         """Show a line of what happens."""
 
-    def log(self, text: str) -> None:
-        """Show a line that a process wrote."""
+    def log(self, name: str, text: str, *, wide: int) -> None:
+        """Show a line that a process wrote, under its name in a column that wide."""
 
     def block(self, lines: Sequence[str]) -> None:
         """Replace the block that stays under everything; no lines: it goes."""
@@ -55,9 +58,9 @@ class PlainScreen:
         """Print the line to stderr."""
         print(text, file=sys.stderr, flush=True)
 
-    def log(self, text: str) -> None:
+    def log(self, name: str, text: str, *, wide: int) -> None:
         """Print the line to stdout."""
-        print(text, flush=True)
+        print(screens.log_line(clock(), name, text, wide=wide), flush=True)
 
     def block(self, lines: Sequence[str]) -> None:
         """Do nothing: a pipe has no place that stays."""
@@ -74,8 +77,27 @@ class QuietScreen(PlainScreen):
         if isinstance(told, Failure) or (isinstance(told, Step) and told.mark == "✗"):
             super().tell(told)
 
-    def log(self, text: str) -> None:
+    def log(self, name: str, text: str, *, wide: int) -> None:
         """Do nothing: the processes' logs are in their files."""
+
+
+class DataScreen(PlainScreen):
+    """For programs: an object for each thing, on stdout; a failure is the problem document, on stderr."""
+
+    def tell(self, told: Told) -> None:
+        """Print what is done; what is under way will be told again."""
+        if isinstance(told, Failure):
+            errors.show(told.to_error(), self._session)
+        elif not (isinstance(told, Step) and told.mark == "⠹"):
+            self._session.item(screens.data_of(told))
+
+    def line(self, text: str) -> None:
+        """Print the line as a remark."""
+        self._session.item({"kind": "remark", "text": text})
+
+    def log(self, name: str, text: str, *, wide: int) -> None:
+        """Print the line and who wrote it."""
+        self._session.item(logged(name, text))
 
 
 class LiveScreen:
@@ -114,9 +136,9 @@ class LiveScreen:
 
         self._console.print(Text.from_ansi(text))
 
-    def log(self, text: str) -> None:
+    def log(self, name: str, text: str, *, wide: int) -> None:
         """Print the line over what stays, like any other."""
-        self.line(text)
+        self.line(screens.log_line(clock(), name, text, wide=wide))
 
     def block(self, lines: Sequence[str]) -> None:
         """Redraw the block if it has changed."""
@@ -144,13 +166,20 @@ class LiveScreen:
 def screen(session: Session) -> Screen:
     """Return the screen that fits: live if a person looks at both streams and the terminal can redraw.
 
-    With -q it shows failures alone.
+    With -q it shows failures alone, for programs it shows data.
     """
+    if session.structured:
+        return DataScreen(session)
     if session.quiet:
         return QuietScreen(session)
     if is_terminal(sys.stderr) and is_terminal(sys.stdout) and not session.look(sys.stderr).plain:
         return LiveScreen(session)
     return PlainScreen(session)
+
+
+def logged(name: str, text: str) -> dict[str, object]:
+    """Return a line that a process wrote, as data."""
+    return {"kind": "log", "time": rfc3339(int(time.time() * 1000)), "name": name, "text": text}
 
 
 def clock() -> str:

@@ -13,6 +13,7 @@ import click
 from ormen.cli.render.problem import failure, fault_text, faults, path_text, problem
 from ormen.cli.session import Session
 from ormen.errors import OrmenError
+from ormen.local.failure import LocalFailure
 from ormen.transport import EXIT_CODES, ClientError
 
 INTERRUPTED, PIPE_CLOSED, TIMED_OUT, OURS = 130, 141, 124, 125
@@ -33,7 +34,9 @@ MEANINGS: Mapping[int, str] = {
 """Every exit code of the command line, and what it says."""
 
 
-_CODES: Mapping[int, str] = {2: "WRONG_USE", 3: "NOT_FOUND", 5: "OUT_OF_REACH", TIMED_OUT: "TIMED_OUT"}
+_CODES: Mapping[int, str] = {
+    2: "WRONG_USE", 3: "NOT_FOUND", 4: "TAKEN", 5: "OUT_OF_REACH", 6: "NOT_ALLOWED", TIMED_OUT: "TIMED_OUT"
+}  # fmt: skip
 """What a failure of this program's own is called, by its exit code, where it has no code; any other is FAILED."""
 
 _NO_NUMBER = re.compile(r"'(?P<word>.*)' is not a valid integer( range)?\.?", re.DOTALL)
@@ -74,7 +77,7 @@ def ended(exit_code: int) -> NoReturn:
 
 def exit_code_of(error: OrmenError) -> int:
     """Return what the command exits with for an error."""
-    if isinstance(error, Failure | ClientError):
+    if isinstance(error, Failure | ClientError | LocalFailure):
         return error.exit_code
     return 2 if isinstance(error, Faulty) else EXIT_CODES.get(error.http_status, 1)
 
@@ -105,10 +108,10 @@ def document_of(error: OrmenError) -> Mapping[str, object]:
     """
     if isinstance(error, ClientError):
         return error.document
-    local = isinstance(error, Failure | Faulty)
+    local = isinstance(error, Failure | Faulty | LocalFailure)
     own = error.reason_code if isinstance(error, Failure | Faulty) else error.code
     code = own or _CODES.get(exit_code_of(error), "FAILED")
-    document = {
+    document: dict[str, object] = {
         "type": f"/problems/{code.lower()}",
         "title": code.replace("_", " ").capitalize() if local else error.title,
         "status": 0,
@@ -116,6 +119,8 @@ def document_of(error: OrmenError) -> Mapping[str, object]:
         "detail": error.sentence,
         "hint": error.hint,
     }
+    if isinstance(error, LocalFailure) and error.evidence:
+        document["evidence"] = list(error.evidence)
     if not isinstance(error, Faulty):
         return document
     return {**document, "errors": [{"pointer": f"/{row[0]}", "detail": row[-1]} for row in error.rows]}
@@ -141,7 +146,6 @@ def has_rows(error: ClientError) -> bool:
 
 def guarded(call: Callable[[], int], session: Session) -> int:
     """Run a command and return its exit code; whatever it raises becomes a sentence on stderr."""
-    look = session.look(sys.stderr)
     try:
         return call()
     except OrmenError as error:
@@ -155,8 +159,7 @@ def guarded(call: Callable[[], int], session: Session) -> int:
         sentence, hint = usage(error)
         return show(Failure(sentence, hint=hint, exit_code=2), session)
     except click.ClickException as error:
-        print(failure(error.format_message(), look), file=sys.stderr)
-        return error.exit_code
+        return show(Failure(error.format_message(), exit_code=error.exit_code), session)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
 

@@ -10,7 +10,7 @@ from ormen.cli.completing import NODE, TASK_OR_NODE
 from ormen.cli.errors import Failure
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.render import events as render
-from ormen.cli.session import Session, json_line
+from ormen.cli.session import Session
 from ormen.client import Client
 from ormen.transport import ClientError, Document
 
@@ -83,7 +83,7 @@ def _notice(session: Session) -> Callable[[str], None]:
 def _print(session: Session, event: Document, wide: int) -> int:
     """Print one event and return the width that names have taken so far."""
     if session.structured:
-        session.data(json_line(event))
+        session.item(event)
     elif session.quiet:
         session.data(str(event["id"]))
     else:

@@ -13,7 +13,7 @@ from ormen.cli.completing import TASK
 from ormen.cli.errors import Failure, ended, show
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.render import logs as render
-from ormen.cli.session import Session, json_line
+from ormen.cli.session import Session, item
 from ormen.errors import OrmenError
 from ormen.log_reader import Wish
 from ormen.transport import Document
@@ -85,7 +85,8 @@ class Reading:
             self.session.say(render.ended(task, last, self.session.look(sys.stderr)))
         if self.session.structured:
             lines = client.log_lines(task["id"], wish, notice=self._notice)
-            return (json_line({"task": task["name"], **line}).encode() + b"\n" for line in lines)
+            output = self.session.output
+            return (f"{item({'task': task['name'], **line}, output)}\n".encode() for line in lines)
         return client.logs(
             task["id"],
             tail=wish.tail,

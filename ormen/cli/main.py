@@ -6,12 +6,13 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import click
 
 from ormen.cli.errors import PIPE_CLOSED, guarded, pipe_closed
-from ormen.cli.options import columned, common, help_of, names_of, unknown_command
+from ormen.cli.options import FORMATS, columned, common, help_of, names_of, unknown_command
 from ormen.cli.session import Session
 
 CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -151,12 +152,25 @@ def cli(ctx: click.Context) -> None:
         print(first_help())
 
 
+def asked_output(arguments: Sequence[str]) -> str | None:
+    """Return the output format that stands in arguments which cannot be parsed; None if there is none."""
+    words = list(arguments)[: arguments.index("--")] if "--" in arguments else list(arguments)
+    asked = [after for word, after in pairwise(words) if word in ("-o", "--output")]
+    asked += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
+    return next((word for word in reversed(asked) if word in FORMATS.choices), None)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command with these arguments and return its exit code."""
     session = Session()
 
     def call() -> int:
-        code = cli.main(list(arguments), prog_name="ormen", standalone_mode=False, obj=session)
+        try:
+            code = cli.main(list(arguments), prog_name="ormen", standalone_mode=False, obj=session)
+        except click.UsageError:
+            # The fault may stand before -o, and then nobody has read it.
+            session.output = asked_output(arguments) or session.output
+            raise
         return code if isinstance(code, int) else 0
 
     return guarded(call, session)

@@ -26,8 +26,8 @@ def show_all(
         session.say(none)
 
 
-def each(session: Session, names: Sequence[str], *, path: str, done: str) -> None:
-    """Delete each of these below `path`, say so, and end with the first failure's code."""
+def each(session: Session, names: Sequence[str], *, path: str, done: str, key: str = "name") -> None:
+    """Delete each of these below `path`, say so, and end with the first failure's code; `key` is what names each."""
     deck, code, gone = session.transport(), 0, []
     for name in names:
         try:
@@ -36,7 +36,7 @@ def each(session: Session, names: Sequence[str], *, path: str, done: str) -> Non
             failed = show(error, session, word=name)
             code = code or failed
             continue
-        gone.append({"name": name})
+        gone.append({key: name})
         if session.output == "name":
             session.data(name)
         elif not session.structured and not session.quiet:

@@ -84,7 +84,7 @@ def listed(ctx: click.Context) -> None:
 def logout(ctx: click.Context, hosts: tuple[str, ...]) -> None:
     """Forget logins: the next pull goes without one. Images stay."""
     session: Session = session_of(ctx)
-    each(session, hosts, path="/v1/registries", done="is forgotten")
+    each(session, hosts, path="/v1/registries", done="is forgotten", key="host")
 
 
 def _password(from_stdin: bool) -> str:

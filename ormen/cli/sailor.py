@@ -14,7 +14,8 @@ import click
 
 from ormen.cli.errors import ended
 from ormen.cli.options import Command, common, option, session_of
-from ormen.cli.supervising import Service, fail, hold, settings_of_env, warn_of_silence
+from ormen.cli.session import Session
+from ormen.cli.supervising import Journal, Service, fail, hold, settings_of_env, warn_of_silence
 from ormen.local.decide import check_port
 from ormen.local.failure import WRONG_USE, LocalFailure
 from ormen.local.logs import last_answer
@@ -69,25 +70,25 @@ def sailor(ctx: click.Context, /, db_type: str | None, **words: str | int | bool
     if db_type is not None:
         print("warning: --dbtype does nothing: the state is in Redis", file=sys.stderr)
     try:
-        code = run(Flags(**words))  # type: ignore[arg-type]  # click has checked each by its option
+        code = run(session_of(ctx), Flags(**words))  # type: ignore[arg-type]  # click has checked each by its option
     except LocalFailure as error:
         fail(session_of(ctx), error)
     if code:
         ended(code)
 
 
-def run(flags: Flags) -> int:
+def run(session: Session, flags: Flags) -> int:
     """Supervise the agent until a signal; return the exit code. Raises `LocalFailure` if it may not be this node."""
     settings = sailor_settings(flags, settings_of_env())
-    title = f"sailor {settings.node}:"
-    answers = warn_of_silence(title, settings.redis_url, insecure=settings.insecure)
+    journal = Journal(session, f"sailor {settings.node}", mark=":")
+    answers = warn_of_silence(journal, settings.redis_url, insecure=settings.insecure)
     check_port("the status page", settings.status_host, settings.status_port)
     base = Path(settings.state_dir or default_folder(os.environ))
     folder = StateFolder((base / f"sailor-{settings.node}").absolute())
     hint = "choose another --name, or stop that agent"
     hold(folder, f"the agent of {settings.node}", hint=hint, code="NODE_TAKEN")
     settings = replace(settings, state_dir=str(base.absolute() / "agents"))
-    service = Service(title, [agent_program(settings, folder)], answers, folder)
+    service = Service(journal, [agent_program(settings, folder)], answers, folder)
     code = service.run()
     if service.lost and service.lost[-1].final:
         raise refusal(service.lost[-1])

@@ -109,6 +109,10 @@ class Session:
         """Print JSON or YAML, whichever was asked for."""
         self.data(serialized(value, self.output))
 
+    def item(self, value: Mapping[str, Any]) -> None:
+        """Print one object of a stream, in the same way."""
+        self.data(item(value, self.output))
+
 
 def serialized(value: object, output: str) -> str:
     """Return a value as indented JSON, or as YAML in the same order."""
@@ -120,9 +124,9 @@ def serialized(value: object, output: str) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def json_line(value: Mapping[str, Any]) -> str:
-    """Return one object on one line, for streams."""
-    return json.dumps(value, ensure_ascii=False)
+def item(value: Mapping[str, Any], output: str) -> str:
+    """Return one object of a stream: a line of JSON, or a YAML document of its own."""
+    return f"---\n{serialized(value, output)}" if output == "yaml" else json.dumps(value, ensure_ascii=False)
 
 
 def is_terminal(stream: IO[str]) -> bool:

@@ -14,7 +14,7 @@ from ormen.cli.errors import ended, show
 from ormen.cli.options import Command, common, listing, option, session_of
 from ormen.cli.render import tasks as render
 from ormen.cli.render.nodes import braked
-from ormen.cli.session import Session, is_terminal, json_line
+from ormen.cli.session import Session, is_terminal
 from ormen.client import Client
 from ormen.errors import OrmenError
 from ormen.transport import ClientError, Document
@@ -184,7 +184,7 @@ def _row_of(session: Session, chosen: Selection, event: Document) -> None:
 
 def _row(session: Session, task: Document) -> None:
     if session.structured:
-        session.data(json_line(task))
+        session.item(task)
     elif session.output == "name":
         session.data(task["name"])
     elif session.quiet:

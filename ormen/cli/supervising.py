@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ormen.cli.drawing import PlainScreen, clock
+from ormen.cli.drawing import DataScreen, PlainScreen, clock, logged
 from ormen.cli.errors import ended
 from ormen.cli.render import cluster as screens
 from ormen.cli.session import Session
 from ormen.local.address import check_store, parse_url
 from ormen.local.failure import TAKEN, WRONG_USE, LocalFailure
-from ormen.local.logs import Follower, last_words, parse, rotate
+from ormen.local.logs import INFO, WARNING, Follower, last_words, parse, rotate
 from ormen.local.processes import Program
 from ormen.local.stage import Failure
 from ormen.local.state import Process, Run, StateFolder
@@ -33,11 +33,27 @@ SILENCE = re.compile(r"Redis at \S+ .*; waiting for it|.*(Cannot connect to redi
 """What children log of a Redis that is away, ours and Celery's own words."""
 
 
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Where a service says what happens: lines on stderr under its name (``sailor node-4``), objects for programs."""
+
+    session: Session
+    name: str
+    mark: str = ""
+
+    def say(self, text: str, *, rank: int = WARNING) -> None:
+        """Say it, with -q only if it is a warning or worse."""
+        if self.session.structured:
+            self.session.item(logged(self.name, text))
+        elif rank >= WARNING or not self.session.quiet:
+            print(f"{clock()} {self.name}{self.mark} {text}", file=sys.stderr, flush=True)
+
+
 @dataclass
 class Service:
-    """A supervised part of a real cluster: who speaks (``sailor node-4:``) and what ended for good."""
+    """A supervised part of a real cluster: where it speaks and what ended for good."""
 
-    title: str
+    journal: Journal
     programs: Sequence[Program]
     store: Callable[[], bool]
     folder: StateFolder
@@ -71,7 +87,7 @@ class Service:
             self.relay(followers)
         self.folder.clear()
         if stopped:
-            self._say("stopped")
+            self.journal.say("stopped", rank=INFO)
             return 0
         return self._verdict()
 
@@ -81,36 +97,34 @@ class Service:
 
     def _hear(self, notice: Notice) -> None:
         if isinstance(notice, Died):
-            self._say(screens.died(notice.program, notice.end, notice.pause_s))
+            self.journal.say(screens.died(notice.program, notice.end, notice.pause_s))
         elif isinstance(notice, GaveUp):
             self.lost.append(notice)
             if not notice.final:
                 words = last_words(notice.program.log, offset=notice.log_start)
-                self._say(f"{notice.program.role} dies at once, tried again once a minute: {notice.program.log}")
+                self.journal.say(f"{notice.program.role} dies at once, tried again once a minute: {notice.program.log}")
                 for line in words:
-                    self._say(f"  {line}")
+                    self.journal.say(f"  {line}")
 
     def relay(self, followers: Mapping[str, Follower]) -> None:
         """Say what the children have logged since the last call."""
         for follower in followers.values():
             for raw in follower.lines():
-                text = parse(raw).text
+                line = parse(raw)
+                text = line.text
                 if SILENCE.match(text.partition(": ")[2]) or SILENCE.match(text):
                     self._say_silence()
                 elif text.strip():
-                    self._say(text)
+                    self.journal.say(text, rank=INFO if line.rank is None else line.rank)
 
     def _say_silence(self) -> None:
         now = time.monotonic()
         if now - self.silence_told >= SILENCE_EVERY_S:
             self.silence_told = now
-            self._say("Redis does not answer; trying until it does")
-
-    def _say(self, text: str) -> None:
-        print(f"{clock()} {self.title} {text}", file=sys.stderr, flush=True)
+            self.journal.say("Redis does not answer; trying until it does")
 
 
-def warn_of_silence(title: str, url: str, *, insecure: bool) -> Callable[[], bool]:
+def warn_of_silence(journal: Journal, url: str, *, insecure: bool) -> Callable[[], bool]:
     """Check the Redis URL, say so if nothing answers there yet, and return the question whether it answers.
 
     Raises `LocalFailure` only for a URL that may not be used: an unreachable Redis is waited for.
@@ -119,11 +133,9 @@ def warn_of_silence(title: str, url: str, *, insecure: bool) -> Callable[[], boo
     check_store(address, insecure=insecure)
     answer = address.answer(timeout_s=5.0)
     if answer.startswith(("-NOAUTH", "-WRONGPASS")):
-        print(f"{clock()} {title} Redis at {address} refuses the login: {answer[1:]}", file=sys.stderr, flush=True)
+        journal.say(f"Redis at {address} refuses the login: {answer[1:]}")
     elif not answer:
-        print(
-            f"{clock()} {title} Redis at {address} does not answer; trying until it does", file=sys.stderr, flush=True
-        )
+        journal.say(f"Redis at {address} does not answer; trying until it does")
     return address.answers
 
 
@@ -144,8 +156,7 @@ def settings_of_env() -> Settings:
 
 def fail(session: Session, error: LocalFailure) -> None:
     """Show a failure and end the command with its exit code."""
-    screen = PlainScreen(session)
-    screen.tell(Failure.of(error))
+    (DataScreen if session.structured else PlainScreen)(session).tell(Failure.of(error))
     ended(error.exit_code)
 
 

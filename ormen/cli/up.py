@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,12 +17,14 @@ from ormen.cli.errors import INTERRUPTED, ended
 from ormen.cli.options import Command, common, option, session_of
 from ormen.cli.render import cluster as screens
 from ormen.cli.session import Session
+from ormen.cli.supervising import fail
 from ormen.cli.watching import Watching
 from ormen.local.cluster import Cluster
 from ormen.local.decide import STATUS_PORT, Wish, decide, with_policy
 from ormen.local.detach import into_background, show_progress
 from ormen.local.failure import WRONG_USE, LocalFailure
 from ormen.local.leftovers import clear_leftovers
+from ormen.local.plan import Layout
 from ormen.local.probes import engine_address, engine_version
 from ormen.local.stage import Both, Failure, ProgressFile, Remark, Result, Stage, Step
 from ormen.local.state import StateFolder, default_folder, shown
@@ -193,13 +195,6 @@ def run(drawn: Screen, stage: Stage, wish: Wish, *, manner: Manner) -> int:
     return 0
 
 
-def fail(session: Session, error: LocalFailure) -> None:
-    """Show a failure and end the command with its exit code."""
-    for line in screens.failure(Failure.of(error), session.look(sys.stderr)):
-        print(line, file=sys.stderr)
-    ended(error.exit_code)
-
-
 def _check_engine(stage: Stage, settings: Settings, begun: float) -> None:
     address = engine_address(settings.docker_host)
     stage.tell(Step("⠹", "docker", f"asking {address}"))
@@ -219,5 +214,18 @@ def _ready(cluster: Cluster, *, detach: bool) -> Result:
     if detach:
         where = "" if usual else f" --state-dir {shown(folder.path)}"
         look = f"Look: ormen status{there}\n" if there else ""
-        return Result(f"{text}, pid {os.getpid()}. {look}Stop it with: ormen down{where}", os.getpid())
-    return Result(f"{text}. Ctrl-C stops the cluster; another terminal can: ormen status{there}", os.getpid())
+        return Result(f"{text}, pid {os.getpid()}. {look}Stop it with: ormen down{where}", _facts(cluster.layout))
+    return Result(
+        f"{text}. Ctrl-C stops the cluster; another terminal can: ormen status{there}", _facts(cluster.layout)
+    )
+
+
+def _facts(layout: Layout) -> dict[str, Any]:
+    flower = f"http://127.0.0.1:{layout.flower_port}" if layout.flower_port else None
+    return {
+        "manager": layout.url,
+        "nodes": [sailor.name for sailor in layout.sailors],
+        "flower": flower,
+        "state_dir": str(layout.folder.path),
+        "pid": os.getpid(),
+    }

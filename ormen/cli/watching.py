@@ -41,7 +41,7 @@ class LogView:
                 if line.rank is not None:
                     self._shown[name] = line.rank >= self._least
                 if self._least == 0 or self._shown.get(name):
-                    self._screen.log(screens.log_line(clock(), name, line.text, wide=wide))
+                    self._screen.log(name, line.text, wide=wide)
 
 
 class Deaths:

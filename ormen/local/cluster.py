@@ -114,7 +114,8 @@ class Cluster:
             self._stop(("redis",))
             stage.tell(Step("✓", "redis", "saved and stopped", time.monotonic() - begun))
         self.layout.folder.clear()
-        stage.tell(Result(_down_text(len(kept), self.layout.folder)))
+        facts = {"outcome": "down", "tasks_kept": len(kept), "state_dir": str(self.layout.folder.path)}
+        stage.tell(Result(_down_text(len(kept), self.layout.folder), facts))
 
     def _stop_sailors(self, kept: list[dict[str, object]], *, keep_containers: bool, begun: float) -> Step:
         names = [sailor.name for sailor in self.layout.sailors]

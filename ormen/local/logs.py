@@ -28,7 +28,7 @@ _FORMS = (
     re.compile(r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)[: ]+(?P<text>.*)"),
 )
 _RANKS = {"d": 0, "i": 1, "w": 2, "e": 3, "c": 4, ".": 0, "-": 0, "*": 1, "#": 2}
-WARNING = 2
+INFO, WARNING = 1, 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,10 +30,10 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The last line of a success; `pid` is who goes on running."""
+    """The last line of a success; `facts` are for programs: what there is now, and where."""
 
     text: str
-    pid: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 from ormen.settings import Settings
@@ -44,6 +45,15 @@ def test_the_engines_figures_are_added_up() -> None:
     alone = use_of({**FIGURES, "networks": None, "blkio_stats": {"io_service_bytes_recursive": None}}, at_s=1.0)
     assert alone is not None
     assert (alone.received_bytes, alone.read_bytes) == (0, 0)
+
+
+def test_a_limit_that_nobody_set_is_none() -> None:
+    """Without a limit of its own the engine names all the memory of the host; that limits nothing."""
+    total = psutil.virtual_memory().total
+    for limit, shown in ((400, 400), (total - 1, total - 1), (total, None), (2**63 - 1, None), (None, None)):
+        use = use_of({**FIGURES, "memory_stats": {"usage": 100, "limit": limit}}, at_s=1.0)
+        assert use is not None
+        assert use.memory_limit_bytes == shown
 
 
 def test_a_container_without_a_process_uses_nothing() -> None:

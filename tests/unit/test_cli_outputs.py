@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from cli_stub import TRAIN, UP, WAY, Answer, deck, node, ormen, problem, variables
 
 from ormen.cli.drawing import QuietScreen
+from ormen.cli.drawing import screen as drawing
 from ormen.cli.session import Session
+from ormen.cli.supervising import Journal
+from ormen.local.logs import INFO
 from ormen.local.stage import Failure, Remark, Result, Step
 from tests.integration.terminals import Terminal
 
@@ -127,6 +131,69 @@ def test_a_quiet_start_tells_failures_alone(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr() == ("", "")
     screen.tell(Failure("it is held", None, 4, "", ()))
     assert capsys.readouterr().err == "error: it is held.\n"
+
+
+def test_a_start_is_objects_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each step, remark and line is an object on stdout, the result has its facts; a failure is a problem on stderr."""
+    screen = drawing(Session(output="json"))
+    screen.tell(Step("⠹", "redis", "starting"))
+    screen.tell(Step("✓", "redis", "up", 1.23456))
+    screen.tell(Remark("a port was taken"))
+    screen.log("node-1", "pulls nginx", wide=6)
+    screen.tell(Result("Ready in 2.7s.", {"manager": "http://127.0.0.1:5555"}))
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told[0] == {"kind": "step", "name": "redis", "state": "done", "text": "up", "seconds": 1.235}
+    assert told[1] == {"kind": "remark", "text": "a port was taken"}
+    assert (told[2].pop("time")[-1], told[2]) == ("Z", {"kind": "log", "name": "node-1", "text": "pulls nginx"})
+    assert told[3] == {"kind": "result", "text": "Ready in 2.7s.", "manager": "http://127.0.0.1:5555"}
+    screen.tell(Failure("it is held", "stop it", 4, "", ("by pid 7",)))
+    out, err = capsys.readouterr()
+    assert (out, json.loads(err)["code"], json.loads(err)["evidence"]) == ("", "TAKEN", ["by pid 7"])
+
+
+def test_a_service_speaks_in_objects_or_only_of_trouble(capsys: pytest.CaptureFixture[str]) -> None:
+    """`deck` and `sailor` log objects with -o json, and with -q what is a warning or worse."""
+    Journal(Session(output="json"), "deck").say("beat: starts", rank=INFO)
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["name"], json.loads(out)["text"], err) == ("deck", "beat: starts", "")
+    quiet = Journal(Session(quiet=True), "sailor a", mark=":")
+    quiet.say("joined", rank=INFO), quiet.say("Redis does not answer")
+    out, err = capsys.readouterr()
+    assert (out, err.partition(" ")[2]) == ("", "sailor a: Redis does not answer\n")
+
+
+def test_what_cannot_be_done_here_is_a_problem_document(tmp_path: Path) -> None:
+    """The commands of this machine refuse as all others do; and what they did is their result's outcome."""
+    for words in (["deck", "--token-file", str(tmp_path / "none")], ["sailor", "--share", "x"], ["down", "--purge"]):
+        away = ["--keep-containers", "--state-dir", str(tmp_path / "x")] if words[0] == "down" else []
+        result = ormen(*words, *away, "-o", "json")
+        told = json.loads(result.stderr)
+        assert (result.returncode, result.stdout, told["code"], told["status"]) == (2, "", "WRONG_USE", 0), words
+    done = ormen("down", "--state-dir", str(tmp_path), "-o", "json")
+    assert json.loads(done.stdout)["outcome"] == "nothing"
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
+
+
+@pytest.mark.parametrize("words", [["--no-such", "-o", "json"], ["--output=json", "--no-such"]])
+def test_wrong_use_is_data_wherever_the_format_stands(words: list[str]) -> None:
+    """An option that is none is a problem document also if it comes before -o."""
+    told = json.loads(ormen("status", *words).stderr)
+    assert (told["code"], told["detail"]) == ("WRONG_USE", "no option --no-such")
+    assert ormen("run", "--no-such", "nginx", "--", "-o", "json").stderr.startswith("error: no option --no-such")
+
+
+def test_a_stream_in_yaml_is_a_document_each() -> None:
+    """What follows is YAML where YAML was asked for; a parser reads one object after the other."""
+    answers = {"GET /v1/tasks": [{"items": [TRAIN, UP], "next": None}, problem(500, "INTERNAL", "enough")]}
+    with deck(answers, WAY) as stub:
+        watched = ormen("status", "-w", "-o", "yaml", at=stub.address).stdout
+    assert [task["name"] for task in yaml.safe_load_all(watched)] == ["web", "train"]
+
+
+def test_a_completion_script_is_data_too() -> None:
+    """-o json has the script as a string, -q the script as it is."""
+    plain = ormen("completion", "fish", "-q").stdout
+    assert json.loads(ormen("completion", "fish", "-o", "json").stdout) == {"shell": "fish", "script": plain[:-1]}
 
 
 def test_a_live_view_outlives_the_deck_and_grows_with_its_window(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,4 +75,6 @@ def test_each_login_is_forgotten_and_the_first_failure_counts() -> None:
     gone = problem(404, "LOGIN_NOT_FOUND", "no login is kept for quay.io")
     with deck({"DELETE /v1/registries/quay.io": gone, "DELETE /v1/registries/ghcr.io": Answer(204)}) as stub:
         result = ormen("registry", "logout", "quay.io", "ghcr.io", at=stub.address)
+        data = ormen("registry", "logout", "quay.io", "ghcr.io", "-o", "json", at=stub.address)
     assert (result.returncode, result.stdout) == (3, "ghcr.io is forgotten\n")
+    assert json.loads(data.stdout) == [{"host": "ghcr.io"}]

@@ -8,7 +8,8 @@ import pytest
 
 from ormen.cli import deck, sailor
 from ormen.cli.main import run
-from ormen.cli.supervising import Service
+from ormen.cli.session import Session
+from ormen.cli.supervising import Journal, Service
 from ormen.cli.up import read_settings
 from ormen.local.failure import LocalFailure
 from ormen.local.logs import Follower
@@ -118,7 +119,8 @@ def test_purging_a_folder_that_never_was_a_clusters_says_so(tmp_path, capsys):
 def test_a_redis_that_is_away_is_told_once_in_ten_seconds(tmp_path, capsys):
     """Each child notices by itself, in its own words; the service tells it once and then rarely."""
     log = tmp_path / "beat.log"
-    service = Service("deck", [Program("beat", (), log, {}, "beat")], lambda: False, StateFolder(tmp_path))
+    journal = Journal(Session(), "deck")
+    service = Service(journal, [Program("beat", (), log, {}, "beat")], lambda: False, StateFolder(tmp_path))
     followers = {"beat": Follower(log)}
     log.write_text(
         "2026-11-21T10:02:14.123Z warning beat: Connection error: Error 111 connecting to 127.0.0.1:1. "

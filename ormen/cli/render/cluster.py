@@ -41,6 +41,16 @@ def told(what: Told, look: Look) -> list[str]:
     return failure(what, look)
 
 
+def data_of(what: Step | Remark | Result) -> dict[str, Any]:
+    """Return the same for programs; of a result its facts, beside its sentence."""
+    if isinstance(what, Step):
+        state = {"✓": "done", "✗": "failed", "!": "attention"}[what.mark]
+        seconds = None if what.seconds is None else round(what.seconds, 3)
+        return {"kind": "step", "name": what.name, "state": state, "text": clean(what.text), "seconds": seconds}
+    facts = what.facts if isinstance(what, Result) else {}
+    return {"kind": "result" if isinstance(what, Result) else "remark", "text": clean(what.text), **facts}
+
+
 def head(version: str, folder: str) -> str:
     """Return the first line of `up`."""
     return f"ormen {version}, one machine, state in {folder}"
