@@ -11,14 +11,17 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from ormen.groups import group_of
+from ormen.node import Node
 from ormen.reasons import Code
 from ormen.scheduler.explanation import Refusal
 from ormen.scheduler.neighbours import words_of
 from ormen.scheduler.order import in_order
 from ormen.scheduler.placement import place
-from ormen.scheduler.values import DEFAULT_BIND, Fleet, Need, Placement
+from ormen.scheduler.survey import Survey
+from ormen.scheduler.values import DEFAULT_BIND, Fleet, Need, Placement, Taken
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.spec import NO_RULES, Spec
@@ -51,6 +54,9 @@ HOME_AGAIN = frozenset(
 """Ends after which the same node is preferred: its image is there, or even the container (a node that returned)."""
 
 _turn = random.Random(os.getpid())
+
+_surveys: WeakKeyDictionary[ManagerStore, Survey] = WeakKeyDictionary()
+"""What each store's fleet was like when somebody placed last: most nodes are the same the next time."""
 
 
 def place_tasks(
@@ -112,23 +118,29 @@ def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, 
     Round robin's turn is moved on by the needs, unless `moves_turn` is off: then nothing at all is written.
     """
     nodes = store.lean_nodes()
-    taken = store.taken_ports(node.engine for node in nodes) if any(need.ports for need in needs) else {}
-    holders = {task_id for ports in taken.values() for held in ports.values() for _, task_id in held}
+    survey = _surveys[store] = Survey.of(nodes, _surveys.get(store))
+    ported = any(need.ports for need in needs)
+    taken = store.looked_ports() if ported else {}
     asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}
-    clashing = holders if any(asked & ports.keys() for ports in taken.values()) else set()
+    clashing = _holders(taken) if any(not asked.isdisjoint(ports) for ports in taken.values()) else set()
     if any(need.gpu_ids for need in needs):
         clashing |= {task_id for node in nodes for task_id in node.lent.values()}
     known = store.read(clashing) if clashing else {}
     return Fleet(
-        nodes=nodes,
+        nodes=survey.nodes,
+        survey=survey,
         taken=taken,
         strategy=settings.strategy,
         turn=_turn_of(store, needs, settings, moves=moves_turn),
-        binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes},
+        binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes} if ported else {},
         names={task_id: task.name for task_id, task in known.items() if task},
-        beside=store.beside([node.name for node in nodes], sorted(set().union(*map(words_of, needs)))),
+        beside=store.beside(list(survey.index), sorted(set().union(*map(words_of, needs)))),
         apart=store.apart(),
     )
+
+
+def _holders(taken: Taken) -> set[str]:
+    return {task_id for ports in taken.values() for held in ports.values() for _, task_id in held}
 
 
 def _turn_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves: bool) -> int:
@@ -182,19 +194,24 @@ def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> tup
     if any(need.ports for need in needs):
         # A task of this list may be what stands in the way of the next.
         fleet = replace(fleet, names={**fleet.names, **{task.id: task.name for task in tasks}})
-    addresses, known = {node.name: node.address for node in fleet.nodes}, {task.id: task for task in tasks}
+    known = {task.id: task for task in tasks}
     answers = [
-        answer if isinstance(answer, Refusal) else _assignment(known[answer.key], answer, addresses[answer.node])
+        answer if isinstance(answer, Refusal) else _assignment(known[answer.key], answer, _node_of(answer, fleet))
         for answer in place(needs, fleet)
     ]
     return answers, len(fleet.nodes)
 
 
-def _assignment(task: Task, placement: Placement, address: str) -> Assignment:
+def _node_of(placement: Placement, fleet: Fleet) -> Node:
+    assert fleet.survey is not None
+    return fleet.nodes[fleet.survey.index[placement.node]]
+
+
+def _assignment(task: Task, placement: Placement, node: Node) -> Assignment:
     return Assignment(
         task=task.id,
-        node=placement.node,
-        address=address,
+        node=node.name,
+        address=node.address,
         ports=placement.ports,
         gpus=placement.gpus,
         placement=placement.to_json(),

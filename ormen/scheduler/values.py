@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ormen.node import Node, Resources
 from ormen.reasons import Code
 from ormen.spec import USUAL_PRIORITY, PortSpec, Rules
 from ormen.task import Port
+
+if TYPE_CHECKING:
+    from ormen.scheduler.survey import Survey
 
 Counts = Mapping[str, Mapping[str, int]]
 """Per name of a task or group, and node: a number of tasks."""
@@ -72,7 +75,8 @@ class Fleet:
     address that ports without one listen on. `base` replaces the base of E-PVM's cost (None: the number of
     nodes, as in the paper). `names` maps task ids to names, for sentences only.
     `beside` says how many tasks of a name or group each node has, for those that the needs' rules speak of; `apart` how
-    many tasks each node has that keep the tasks of a name or group away.
+    many tasks each node has that keep the tasks of a name or group away. `survey` may hold the columns of just these
+    nodes, where they were kept.
     """
 
     nodes: Sequence[Node]
@@ -85,6 +89,7 @@ class Fleet:
     names: Mapping[str, str] = field(default_factory=dict)
     beside: Counts = field(default_factory=dict)
     apart: Counts = field(default_factory=dict)
+    survey: Survey | None = field(default=None, repr=False, compare=False)
 
     def bind(self, node: Node, port: PortSpec) -> str:
         """Return the host address on which `port` listens on `node`."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from redis import Redis
@@ -14,12 +12,10 @@ from ormen.errors import NodeNotFound
 from ormen.node import Node, NodeState, Stranger
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
+from ormen.store.picture import Glance, Picture, Taken, holders_of, natural
 from ormen.store.records import holds_tasks_though_lost, node_of, node_state
 from ormen.store.redis import RedisStore, answering
 from ormen.units import format_age, format_clock
-
-Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
-"""Host ports in use: engine id -> ``8080/tcp`` -> (bind address, task id) of each holder."""
 
 STRANGE_MS = 30_000
 """For how long an agent of another cluster is shown after its last call."""
@@ -28,7 +24,6 @@ DETAILS = (
     "beat",
     "facts",
     "skew",
-    "shown",
     "joined",
     "trouble",
     "trouble_since",
@@ -39,14 +34,6 @@ DETAILS = (
     "marked",
 )
 """What is read of a node's own hash."""
-
-NATURAL = re.compile(r"(\d+)")
-
-
-@lru_cache(maxsize=20_000)
-def natural(name: str) -> tuple[Any, ...]:
-    """Return a sort key that puts node-2 before node-10."""
-    return tuple(int(part) if part.isdigit() else part for part in NATURAL.split(name))
 
 
 class Decoded:
@@ -77,13 +64,18 @@ def interval_ms(nodes: int) -> int:
 
 
 class _Read(NamedTuple):
-    """What one round trip brought of all nodes: packed views, facts, heartbeats, Redis's time, since when it counts."""
+    """What one round trip brought of all nodes: packed views, facts, heartbeats, Redis's time, since when it counts.
+
+    `bar_ms` is the brake's, None while it does not hold; `shown` has the nodes that were told to be anything but ready.
+    """
 
     views: Mapping[str, str]
     facts: Mapping[str, str]
     beats: Mapping[str, float]
     now_ms: int
     since_ms: int
+    bar_ms: int | None
+    shown: Mapping[str, str]
 
 
 class FleetReader(RedisStore):
@@ -92,7 +84,7 @@ class FleetReader(RedisStore):
     def __init__(self, settings: Settings, client: Redis) -> None:
         super().__init__(settings, client)
         self._decoded = Decoded()
-        self._known: dict[str, tuple[tuple[str, str], Node]] = {}
+        self._picture = Picture(self._ready, _is_odd)
 
     def pace_ms(self) -> int:
         """Return the time between an agent's heartbeats as the cluster's size asks for it."""
@@ -107,9 +99,34 @@ class FleetReader(RedisStore):
     def lean_nodes(self) -> list[Node]:
         """Return every node as `nodes` does, but of those that are plainly ready only what placing needs.
 
-        That comes from one round trip however many there are; what a host uses is within a 64th of what it has.
+        It costs what has changed since this process looked last; what a host uses is within a 64th of what it has.
+        Who has which GPU of a node stands in the node's own hash, so one that has GPUs is looked at whole.
         """
-        return self._nodes(None, lean=True)
+        connections, picture = self.connections, self._picture
+        quiet_ms = interval_ms(len(picture.views)) * self.settings.suspect_intervals
+        cluster, since = picture.since(connections=connections)
+        glance = Glance.of(self.run("fleet", cluster=cluster, since=str(since), quiet=str(quiet_ms)))
+        nodes, place = picture.take(glance, connections=connections)
+        odd = sorted((picture.odd | glance.silent | glance.shown.keys()) & place.keys())
+        if odd:
+            with self.client.pipeline(transaction=False) as pipe:
+                for name in odd:
+                    pipe.zscore(self.keys.heartbeats, name)
+                    pipe.hmget(self.keys.node(name), DETAILS)
+                found = pipe.execute()
+            heard = {name: beat for name, beat in zip(odd, found[::2], strict=True) if beat is not None}
+            read = _Read(
+                picture.views, picture.facts, heard, glance.now_ms, glance.since_ms, glance.bar_ms, glance.shown
+            )
+            for name, detail in zip(odd, found[1::2], strict=True):
+                nodes[place[name]] = self._node(name, read, detail)
+        self._decoded.keep(picture.views)
+        return nodes
+
+    @answering
+    def looked_ports(self) -> Taken:
+        """Return who holds which host port of every engine, as the last `lean_nodes` saw it."""
+        return self._picture.taken()
 
     @answering
     def node(self, name: str) -> Node:
@@ -128,7 +145,7 @@ class FleetReader(RedisStore):
         rows = [(*word.split(" ", 1), int(at)) for word, at in heard]
         return [Stranger(name, cluster, at) for cluster, name, at in sorted(rows, key=lambda row: natural(row[1]))]
 
-    def _nodes(self, only: str | None, *, lean: bool = False) -> list[Node]:
+    def _nodes(self, only: str | None) -> list[Node]:
         with self.client.pipeline(transaction=False) as pipe:
             pipe.hgetall(self.keys.views)
             pipe.hgetall(self.keys.facts)
@@ -136,59 +153,32 @@ class FleetReader(RedisStore):
             pipe.time()
             pipe.hget(self.keys.loops, "since")
             pipe.hmget(self.keys.brake, "on", "bar")
-            views, facts, beats, clock, since, (braked, bar) = pipe.execute()
-            read = _Read(views, facts, dict(beats), int(clock[0]) * 1000 + int(clock[1]) // 1000, int(since or 0))
+            pipe.hgetall(self.keys.shown)
+            views, facts, beats, clock, since, (braked, bar), shown = pipe.execute()
+            now = int(clock[0]) * 1000 + int(clock[1]) // 1000
+            read = _Read(views, facts, dict(beats), now, int(since or 0), int(bar or 0) if braked else None, shown)
             names = sorted((name for name in views if only in (None, name)), key=natural)
-            quick = self._plainly_ready(names, read) if lean else set()
-            asked = [name for name in names if name not in quick]
-            for name in asked:
+            for name in names:
                 pipe.hmget(self.keys.node(name), DETAILS)
-            details = dict(zip(asked, pipe.execute() if asked else [], strict=True))
-        bar_ms = int(bar or 0) if braked else None
-        found = [
-            self._ready(name, read) if name in quick else self._node(name, read, details[name], bar_ms=bar_ms)
-            for name in names
-        ]
+            details = pipe.execute() if names else []
         self._decoded.keep(views)
-        if len(self._known) > 2 * len(views) + 100:
-            self._known = {name: known for name, known in list(self._known.items()) if name in views}
-        return found
+        return [self._node(name, read, detail) for name, detail in zip(names, details, strict=True)]
 
-    def _plainly_ready(self, names: Sequence[str], read: _Read) -> set[str]:
-        """Return what is ready without a look at a node's own hash: active, whole, untroubled, heard lately.
+    def _ready(self, name: str, view: str, facts: str) -> Node:
+        """Return a node as it is if nothing else is known of it."""
+        live = {"state": NodeState.READY, "heartbeat_ms": 0, "age_s": 0.0}
+        return node_of(name, view, self._decoded.of(name, "facts", facts), live)
 
-        Who has which GPU of a node stands there, so one that has GPUs is looked at.
-        """
-        heard = read.now_ms - interval_ms(len(read.views)) * self.settings.suspect_intervals
-        views, beats = read.views, read.beats
-        return {
-            name
-            for name in names
-            if views[name].startswith("active 1 - 0 ")
-            and beats.get(name, 0) >= heard
-            and '"gpus"' not in read.facts[name]
-        }
-
-    def _ready(self, name: str, read: _Read) -> Node:
-        """Return a node that is plainly ready, made once for as long as its view and its facts stay the same."""
-        said = (read.views[name], read.facts[name])
-        known = self._known.get(name)
-        if known is None or known[0] != said:
-            live = {"state": NodeState.READY, "heartbeat_ms": 0, "age_s": 0.0}
-            node = node_of(name, said[0], self._decoded.of(name, "facts", said[1]), live)
-            known = self._known[name] = (said, node)
-        return known[1]
-
-    def _node(self, name: str, read: _Read, detail: Sequence[Any], *, bar_ms: int | None) -> Node:
-        """Return a node with all of its own hash; `bar_ms` is the brake's, None while it does not hold."""
-        beat, measured, skew, shown, joined, trouble, troubled, awaited, lent, *mark = detail
+    def _node(self, name: str, read: _Read, detail: Sequence[Any]) -> Node:
+        """Return a node with all of its own hash."""
+        beat, measured, skew, joined, trouble, troubled, awaited, lent, *mark = detail
         pace, now, view = interval_ms(len(read.views)), read.now_ms, read.views[name]
         heartbeat = int(read.beats.get(name, 0))
         silent = now - max(heartbeat, read.since_ms)
         suspect_ms = pace * self.settings.suspect_intervals
         lost_ms = max(pace * self.settings.lost_intervals, int(awaited or 0) - heartbeat if heartbeat else 0)
         state, code = node_state(view, silent_ms=silent if heartbeat else now, suspect_ms=suspect_ms, lost_ms=lost_ms)
-        held = bar_ms is not None and heartbeat > bar_ms and holds_tasks_though_lost(view)
+        held = read.bar_ms is not None and heartbeat > read.bar_ms and holds_tasks_though_lost(view)
         code = Code.BRAKE if held else code
         text = awaited if code is Code.NODE_SUSPECT else trouble
         live = {
@@ -199,7 +189,7 @@ class FleetReader(RedisStore):
             "age_s": (now - heartbeat) / 1000,
             "beat": self._decoded.of(name, "beat", beat),
             "skew_ms": int(skew or 0),
-            "shown": shown,
+            "shown": read.shown.get(name),
             "lent": lent,
             "measured": self._decoded.of(name, "measured", measured),
             "joined_ms": int(joined or 0),
@@ -229,13 +219,7 @@ class FleetReader(RedisStore):
             for engine in wanted:
                 pipe.hgetall(self.keys.ports(engine))
             rows = pipe.execute() if wanted else []
-        return {
-            engine: {
-                port: tuple((bind, owner) for bind, _, owner in (word.rpartition("=") for word in held.split()))
-                for port, held in row.items()
-            }
-            for engine, row in zip(wanted, rows, strict=True)
-        }
+        return {engine: holders_of(row) for engine, row in zip(wanted, rows, strict=True)}
 
     @answering
     def beside(self, nodes: Sequence[str], words: Iterable[str]) -> dict[str, dict[str, int]]:
@@ -277,6 +261,11 @@ class FleetReader(RedisStore):
         chosen = {key: value for key, value in labels.items() if value is not None}
         self.run("label", node=name, set=chosen, clear=[key for key, value in labels.items() if value is None])
         return self.node(name)
+
+
+def _is_odd(view: str, facts: str) -> bool:
+    """Return whether a node's own hash must be looked at: it is not active, whole and untroubled, or it has GPUs."""
+    return not view.startswith("active 1 - 0 ") or '"gpus"' in facts
 
 
 def _since(

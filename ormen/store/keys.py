@@ -29,6 +29,11 @@ counts                       hash         state -> number of tasks              
 node:<n>                     hash         facts, mode, instance and use of a node   until the node is removed
 nodes:view                   hash         node -> what placing needs, in one line   until the node is removed
 nodes:facts                  hash         node -> labels, address … as JSON         until the node is removed
+nodes:changes                sorted set   nodes by the number of their last change  until the node is removed
+nodes:rev                    hash         the last change of any node, and the      for ever
+                                          last after which a look must be whole
+nodes:shown                  hash         node -> what it was last told to be,      until that is ready again
+                                          where that is not ready
 nodes:heartbeats             sorted set   nodes by time of their last heartbeat     until the node is removed
 nodes:lost                   sorted set   nodes that fell silent, by when they      member: until the node speaks
                                           were declared lost; 0: it was expected    again or is removed
@@ -147,6 +152,11 @@ class Keys:
     def facts(self) -> str:
         """Return the key of each node's facts."""
         return f"{self.prefix}nodes:facts"
+
+    @property
+    def shown(self) -> str:
+        """Return the key of what nodes were last told to be, where that is not ready."""
+        return f"{self.prefix}nodes:shown"
 
     @property
     def heartbeats(self) -> str:

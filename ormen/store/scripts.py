@@ -23,6 +23,7 @@ VERBS = (
     "create",
     "evict",
     "expire",
+    "fleet",
     "forget",
     "gather",
     "heartbeat",

@@ -10,7 +10,9 @@ from typing import Any
 
 from redis import Redis
 
+from ormen.node import Node
 from ormen.spec import Rules
+from ormen.store.fleet import FleetReader
 from ormen.task import TRANSITIONS, Port, State
 
 PERMITTED = {(source.value, target.value) for source, targets in TRANSITIONS.items() for target in targets}
@@ -19,7 +21,8 @@ VIEW = ("mode", "synced", "trouble", "lost", "cpu", "memory", "disk", "rcpu", "r
         "umemory", "udisk", "load", "engine", "rev")  # fmt: skip
 SINGLE = {"cluster", "ids", "names", "past", "ended", "pending", "waiting", "deadlines", "scheduled", "apart",
           "counts", "events", "loops", "figures",
-          "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "brake"}  # fmt: skip
+          "nodes:view", "nodes:facts", "nodes:heartbeats", "nodes:lost", "nodes:changes", "nodes:rev",
+          "nodes:shown", "brake"}  # fmt: skip
 KINDS = {"task", "tasks", "spec", "pin", "node", "engine"}
 WILD = {"0.0.0.0", "::"}
 
@@ -233,6 +236,21 @@ def check_story(before: Raw, after: Raw, events: list[Record]) -> None:
         elif event["type"] == "task.removed":
             assert states.pop(event["task"]) == event["from"]
     assert states == {task: record["state"] for task, record in after.listed.items()}
+
+
+def check_looks(store: FleetReader) -> None:
+    """Assert that a look which brings only what has changed shows what one at everything does."""
+    lean, whole = store.lean_nodes(), store.nodes()
+    assert list(map(_decides, lean)) == list(map(_decides, whole))
+    engines = {node.engine for node in whole}
+    held = store.looked_ports()
+    assert {engine: held[engine] for engine in engines} == store.taken_ports(sorted(engines))
+
+
+def _decides(node: Node) -> tuple[object, ...]:
+    """Return what placing and judging go by."""
+    room = node.capacity, node.reserved, node.tasks, node.lent
+    return node.name, node.state, node.takes_tasks, node.engine, node.labels, room, node.shown, node.held, node.silent
 
 
 def check_fences(before: Raw, after: Raw) -> None:

@@ -23,8 +23,9 @@ from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import Assignment, NewTask, Wait
 from ormen.task import PLACED, Port, State, Task
+from tests.properties import raw as must
 from tests.properties.depth import walks
-from tests.properties.raw import PERMITTED, Raw, Record, check, check_fences, check_neighbours, check_story, clash
+from tests.properties.raw import PERMITTED, Raw, Record, clash
 
 MIB = 1024**2
 CAPACITY = Resources(2000, 2048 * MIB, 10)
@@ -100,12 +101,13 @@ class Store(RuleBasedStateMachine):
         if self.same:
             assert (after.keys, events) == (self.before.keys, [])
         if not self.cut:
-            check_story(self.before, after, events)
-            check_fences(self.before, after)
-        check(after)
+            must.check_story(self.before, after, events)
+            must.check_fences(self.before, after)
+        must.check(after)
         for task, record in after.tasks.items():
             if record.get("node"):
                 self.fences[task].add((record["node"], int(record["attempt"])))
+        must.check_looks(self.deck)
         self.before, self.cut, self.same, self.broken = after, False, False, False
 
     def _events(self) -> list[Record]:
@@ -210,7 +212,7 @@ class Store(RuleBasedStateMachine):
         age = self.age(node)
         (given,) = self.deck.assign([Assignment(task, node, "10.0.0.1", ports, {}, "placed", (), *beside)])
         if given.placed:
-            check_neighbours(self.before, task, node, beside)
+            must.check_neighbours(self.before, task, node, beside)
         self.same = not given.placed
         if given.code == "OK":
             record, view = self.record(task), self.before.views[node]
@@ -414,18 +416,16 @@ class Store(RuleBasedStateMachine):
     @rule()
     def save(self) -> None:
         """Let what Redis has in its file be what it holds now."""
-        names = self.redis.keys(f"{self.deck.settings.prefix}*")
-        self.file = {name: self.plain.dump(name) for name in names}
+        self.file = {name: self.plain.dump(name) for name in self.redis.keys(f"{self.deck.settings.prefix}*")}
 
     @precondition(lambda self: self.file is not None)
     @rule()
     def lose_the_tail(self) -> None:
         """Let Redis come back with its file, which ends before what everybody else remembers."""
-        self.redis.flushdb()
+        self.redis.flushdb(), self.deck.rest()
         for name, packed in (self.file or {}).items():
             self.plain.restore(name, 0, packed)
-        newest: Any = self.redis.xrevrange(self.deck.keys.events, count=1)
-        self.told, self.cut = newest[0][0], True
+        self.told, self.cut = self.redis.xrevrange(self.deck.keys.events, count=1)[0][0], True
 
     def teardown(self) -> None:
         """Remove everything; once all agents have confirmed, nothing of any task is left."""

@@ -332,6 +332,8 @@ def test_every_key_is_known_or_has_a_time_to_live(deck: LoopStore, agent: AgentS
         "node:node-1",
         "nodes:view",
         "nodes:facts",
+        "nodes:changes",
+        "nodes:rev",
         "nodes:heartbeats",
     }
 

@@ -7,7 +7,6 @@ local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local function int(n) return string.format('%.0f', n) end
 local function has(list, word) for _, w in ipairs(list) do if w == word then return true end end return false end
-
 local function load(id)
   local flat, t = redis.call('HGETALL', P .. 'task:' .. id), { id = id }
   for i = 1, #flat, 2 do t[flat[i]] = flat[i + 1] end
@@ -83,6 +82,7 @@ local function put_view(node, v)
   local words = {}
   for i, name in ipairs(VIEW) do words[i] = (i >= 5 and i <= 14) and int(v[name]) or v[name] end
   redis.call('HSET', P .. 'nodes:view', node, table.concat(words, ' '))
+  redis.call('ZADD', P .. 'nodes:changes', redis.call('HINCRBY', P .. 'nodes:rev', 'last', 1), node)
 end
 
 local function amounts(need)

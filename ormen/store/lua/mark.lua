@@ -5,6 +5,6 @@ if not v then return 0 end
 v.mode = A.mode
 put_view(A.node, v)
 redis.call('HSET', P .. 'node:' .. A.node, 'by', A.by, 'why', A.why, 'marked', int(NOW))
-redis.call('HDEL', P .. 'node:' .. A.node, 'shown')
+redis.call('HDEL', P .. 'nodes:shown', A.node)
 emit(A.event, { node = A.node, text = A.text })
 return 1

@@ -6,6 +6,6 @@ redis.call('HSET', P .. 'node:' .. A.node, 'orphans', A.orphans)
 if v.synced == '1' then return 0 end
 v.synced = '1'
 put_view(A.node, v)
-redis.call('HDEL', P .. 'node:' .. A.node, 'shown')
+redis.call('HDEL', P .. 'nodes:shown', A.node)
 emit('node.ready', { node = A.node, text = A.text })
 return waiting()

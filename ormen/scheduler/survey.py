@@ -1,0 +1,95 @@
+"""What placing needs of all nodes, as columns: made once, and brought up to date where a node has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ormen.node import Node
+from ormen.scheduler.strategies import Load
+from ormen.scheduler.values import engine_of
+
+
+@dataclass(slots=True)
+class Survey:
+    """Nodes in order, the place of each and of those on each engine, what they carry, and which take tasks.
+
+    Nothing of it is changed once it is made. `packed` are the load's columns as arrays, once somebody asked for them.
+    """
+
+    nodes: Sequence[Node]
+    index: Mapping[str, int]
+    mates: Mapping[str, Sequence[int]]
+    load: Load
+    takes: list[bool]
+    packed: Load | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node], before: Survey | None = None) -> Survey:
+        """Return the survey of these nodes; one that is the same object in `before` costs nothing."""
+        changed = before.changed(nodes) if before is not None else None
+        if before is None or changed is None:
+            return cls(nodes, _index(nodes), _mates(nodes), _load(nodes), [node.takes_tasks for node in nodes])
+        if not changed:
+            return before
+        load, takes = copied(before.load), before.takes[:]
+        packed = copied(before.packed) if before.packed is not None else None
+        fresh = _load([nodes[i] for i in changed])
+        for name in Load.__slots__:
+            for column in (getattr(whole, name) for whole in (load, packed) if whole is not None):
+                for i, value in zip(changed, getattr(fresh, name), strict=True):
+                    column[i] = value
+        for i in changed:
+            takes[i] = nodes[i].takes_tasks
+        return cls(nodes, before.index, before.mates, load, takes, packed)
+
+    def changed(self, nodes: Sequence[Node]) -> list[int] | None:
+        """Return the places of the nodes that are other objects; None where a node came, went or changed its engine."""
+        if len(nodes) != len(self.nodes):
+            return None
+        places = [i for i, (old, new) in enumerate(zip(self.nodes, nodes, strict=True)) if old is not new]
+        same = all(
+            (self.nodes[i].name, engine_of(self.nodes[i])) == (nodes[i].name, engine_of(nodes[i])) for i in places
+        )
+        return places if same else None
+
+    def columns(self) -> Load:
+        """Return the load as arrays, which are not to be changed. Imports numpy."""
+        if self.packed is None:
+            from ormen.scheduler.vectors import packed
+
+            self.packed = packed(self.load)
+        return self.packed
+
+
+def copied(load: Load) -> Load:
+    """Return the load with columns of its own, lists or arrays."""
+    return Load(*(getattr(load, name).copy() for name in Load.__slots__))
+
+
+def _index(nodes: Sequence[Node]) -> dict[str, int]:
+    return {node.name: i for i, node in enumerate(nodes)}
+
+
+def _mates(nodes: Sequence[Node]) -> dict[str, list[int]]:
+    mates: dict[str, list[int]] = {}
+    for i, node in enumerate(nodes):
+        mates.setdefault(engine_of(node), []).append(i)
+    return mates
+
+
+def _load(nodes: Sequence[Node]) -> Load:
+    columns: dict[str, list[Any]] = {
+        "cpu": [node.capacity.cpu_milli for node in nodes],
+        "memory": [node.capacity.memory_bytes for node in nodes],
+        "disk": [node.capacity.disk_bytes for node in nodes],
+        "reserved_cpu": [node.reserved.cpu_milli for node in nodes],
+        "reserved_memory": [node.reserved.memory_bytes for node in nodes],
+        "reserved_disk": [node.reserved.disk_bytes for node in nodes],
+        "busy_cpu": [node.used.cpu_milli for node in nodes],
+        "busy_memory": [node.used.memory_bytes for node in nodes],
+        "busy_disk": [node.used.disk_bytes for node in nodes],
+        "tasks": [node.tasks for node in nodes],
+    }
+    return Load(**columns)

@@ -1,0 +1,153 @@
+"""The fleet as this process last saw it, so that a look at thousands of nodes costs what has changed of them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import Any, NamedTuple
+
+from ormen.node import Node
+
+Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
+"""Host ports in use: engine id -> ``8080/tcp`` -> (bind address, task id) of each holder."""
+
+WHOLE_EVERY_S = 30.0
+"""How often a look is whole although it need not be: whatever wrote without counting its change is seen then."""
+
+NATURAL = re.compile(r"(\d+)")
+
+
+@lru_cache(maxsize=20_000)
+def natural(name: str) -> tuple[Any, ...]:
+    """Return a sort key that puts node-2 before node-10."""
+    return tuple(int(part) if part.isdigit() else part for part in NATURAL.split(name))
+
+
+def holders_of(row: Mapping[str, str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return who holds the host ports of an engine, of its hash as it is kept."""
+    return {
+        port: tuple((bind, owner) for bind, _, owner in (word.rpartition("=") for word in held.split()))
+        for port, held in row.items()
+    }
+
+
+class Changed(NamedTuple):
+    """A node that changed: its packed view, its facts, its engine's host ports as a flat list."""
+
+    name: str
+    view: str
+    facts: str
+    ports: Sequence[str]
+
+
+class Glance(NamedTuple):
+    """What a look at the fleet brought: see ``lua/fleet.lua``."""
+
+    cluster: str
+    last: int
+    now_ms: int
+    since_ms: int
+    bar_ms: int | None
+    whole: bool
+    silent: frozenset[str]
+    shown: Mapping[str, str]
+    changed: Sequence[Changed]
+
+    @classmethod
+    def of(cls, reply: Sequence[Any]) -> Glance:
+        """Return the script's reply as values."""
+        cluster, last, now, since, braked, bar, whole, silent, shown, *changed = reply
+        told = dict(zip(shown[::2], shown[1::2], strict=True))
+        bar_ms = int(bar) if braked else None
+        rows = [Changed(*row) for row in changed]
+        return cls(cluster, int(last), int(now), int(since), bar_ms, bool(whole), frozenset(silent), told, rows)
+
+
+class Picture:
+    """Every node, as it is if it is heard and nobody was told otherwise. Shared by the threads of a process.
+
+    `odd` are those that are anything but plainly ready by what is kept here. Lists that are handed out are copies.
+    """
+
+    def __init__(self, made: Callable[[str, str, str], Node], is_odd: Callable[[str, str], bool]) -> None:
+        self._made = made
+        self._is_odd = is_odd
+        self._lock = Lock()
+        self._cluster, self._last = "", -1
+        self._whole_at = 0.0
+        self._connections = -1
+        self._place: dict[str, int] = {}
+        self._nodes: list[Node] = []
+        self._taken: Taken = {}
+        self.views: dict[str, str] = {}
+        self.facts: dict[str, str] = {}
+        self.odd: frozenset[str] = frozenset()
+
+    def since(self, *, connections: int) -> tuple[str, int]:
+        """Return the cluster and the change from which on a look is to tell, -1 for everything.
+
+        That is so after a new connection, since behind it may be a Redis that came back with an older file.
+        """
+        with self._lock:
+            stale = time.monotonic() - self._whole_at > WHOLE_EVERY_S
+            return self._cluster, -1 if stale or connections != self._connections else self._last
+
+    def take(self, glance: Glance, *, connections: int) -> tuple[list[Node], dict[str, int]]:
+        """Take in what a look brought; return the nodes in natural order, and the place of each.
+
+        Of two looks the one that began earlier may come later: it brings nothing that the other has not.
+        """
+        with self._lock:
+            if glance.whole:
+                self._begin(glance, connections)
+            elif glance.cluster == self._cluster and glance.last > self._last:
+                self._bring(glance.changed)
+                self._last = glance.last
+            return self._nodes[:], self._place
+
+    def taken(self) -> Taken:
+        """Return who holds which host port of every engine."""
+        with self._lock:
+            return dict(self._taken)
+
+    def _begin(self, glance: Glance, connections: int) -> None:
+        rows = sorted(glance.changed, key=lambda row: natural(row.name))
+        before = {name: self._nodes[i] for name, i in self._place.items()}
+        same = {row.name for row in rows if (self.views.get(row.name), self.facts.get(row.name)) == row[1:3]}
+        self._nodes = [before[row.name] if row.name in same else self._made(*row[:3]) for row in rows]
+        self._place = {row.name: i for i, row in enumerate(rows)}
+        self.views, self.facts = {row.name: row.view for row in rows}, {row.name: row.facts for row in rows}
+        self._taken = {engine_of(row.view): _ports(row.ports) for row in rows}
+        self.odd = frozenset(row.name for row in rows if self._is_odd(row.view, row.facts))
+        self._cluster, self._last = glance.cluster, glance.last
+        self._whole_at, self._connections = time.monotonic(), connections
+
+    def _bring(self, changed: Sequence[Changed]) -> None:
+        odd = {row.name for row in changed if self._is_odd(row.view, row.facts)}
+        self.odd = (self.odd - {row.name for row in changed}) | odd
+        place = dict(self._place)
+        for row in changed:
+            self.views[row.name], self.facts[row.name] = row.view, row.facts
+            self._taken[engine_of(row.view)] = _ports(row.ports)
+            node = self._made(row.name, row.view, row.facts)
+            if row.name in place:
+                self._nodes[place[row.name]] = node
+            else:
+                place[row.name] = len(self._nodes)
+                self._nodes.append(node)
+        if len(place) > len(self._place):
+            names = sorted(place, key=natural)
+            self._nodes = [self._nodes[place[name]] for name in names]
+            self._place = {name: i for i, name in enumerate(names)}
+
+
+def engine_of(view: str) -> str:
+    """Return the engine that a packed view names."""
+    return view.rsplit(" ", 2)[1]
+
+
+def _ports(flat: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    return holders_of(dict(zip(flat[::2], flat[1::2], strict=True)))

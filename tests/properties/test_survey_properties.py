@@ -1,0 +1,81 @@
+"""A fleet that is looked at again and again: what is kept of it from one look to the next changes no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ormen.node import Node, Resources
+from ormen.scheduler.placement import Fleet, Need, place
+from ormen.scheduler.ports import PortBook
+from ormen.scheduler.strategies import Load
+from ormen.scheduler.survey import Survey
+from tests.properties.depth import examples
+from tests.properties.test_scheduler_properties import amounts, capacities, fleets, lists
+
+edits = st.lists(st.tuples(st.integers(0, 8), capacities, amounts, st.booleans(), st.booleans()), max_size=4)
+
+
+def edited(nodes: Sequence[Node], changes: list[tuple[int, Resources, Resources, bool, bool]]) -> list[Node]:
+    """Return the nodes with some of them changed in room and readiness, and now and then in their engine."""
+    found = list(nodes)
+    for at, capacity, reserved, synced, moved in changes:
+        if at < len(found):
+            node = replace(found[at], capacity=capacity, reserved=reserved, synced=synced, tasks=at)
+            found[at] = replace(node, engine="shared") if moved else node
+    return found
+
+
+def columns(survey: Survey) -> tuple[object, ...]:
+    """Return all that a survey says, its arrays as lists."""
+    lists_ = [list(getattr(survey.load, name)) for name in Load.__slots__]
+    arrays = [getattr(survey.columns(), name).tolist() for name in Load.__slots__]
+    return list(survey.nodes), dict(survey.index), dict(survey.mates), lists_, arrays, survey.takes
+
+
+@given(fleets(), edits, edits, st.booleans())
+@examples(100)
+def test_a_survey_brought_up_to_date_is_as_one_made_anew(
+    fleet: Fleet, first: list[tuple[int, Resources, Resources, bool, bool]], second: list[object], asked: bool
+) -> None:
+    """Whatever changed since, and whether or not somebody had asked for arrays; the earlier one stays as it was."""
+    start = Survey.of(fleet.nodes)
+    if asked:
+        start.columns()
+    was = columns(Survey.of(fleet.nodes))
+    once = Survey.of(edited(fleet.nodes, first), start)
+    twice = Survey.of(edited(once.nodes, second), once)  # type: ignore[arg-type]
+    assert columns(once) == columns(Survey.of(once.nodes))
+    assert columns(twice) == columns(Survey.of(twice.nodes))
+    assert columns(start) == was
+    assert Survey.of(list(twice.nodes), twice) is twice
+
+
+@given(fleets(), edits, lists(), st.booleans())
+@examples(100)
+def test_a_kept_survey_changes_no_placement(
+    fleet: Fleet, changes: list[tuple[int, Resources, Resources, bool, bool]], needs: list[Need], vectors: bool
+) -> None:
+    """Answers are those of a look from nothing, and placing twice on one survey answers twice the same."""
+    nodes = edited(fleet.nodes, changes)
+    plain = place(needs, replace(fleet, nodes=nodes), vectors=vectors)
+    kept = Survey.of(nodes, Survey.of(fleet.nodes))
+    seen = replace(fleet, nodes=kept.nodes, survey=kept)
+    assert place(needs, seen, vectors=vectors) == plain
+    assert place(needs, seen, vectors=vectors) == plain
+
+
+@given(fleets(), lists())
+@examples(100)
+def test_plenty_of_ports_is_what_a_count_of_them_says(fleet: Fleet, needs: list[Need]) -> None:
+    """The short answer whether a node has a need's ports is that of looking at each, also after some were given."""
+    book = PortBook(fleet)
+    for need in needs:
+        for node in fleet.nodes:
+            fits = not book.clashes(need, node) and book.short(need, node) == 0
+            assert book.admits(need, node) == fits
+        if need.ports and fleet.nodes and book.admits(need, fleet.nodes[0]):
+            book.give(need.key, fleet.nodes[0], book.choose(need, fleet.nodes[0]))
