@@ -30,6 +30,7 @@ from ormen.errors import NodeRefused, NodeTaken, StoreUnavailable
 from ormen.reasons import Code
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Joined, NodeCard
+from ormen.store.talks import TalkStore
 from ormen.task import State
 from worker_agent import app as process_app
 from worker_agent import facts
@@ -124,7 +125,8 @@ def run(settings: Settings, node: str) -> int:
     evidence, inventory = Evidence(kills=KernelKills()), Inventory(files.inventory)
     station = Station(node, card.instance, joined.cluster, settings.bind, store, runtime, evidence, inventory)
     pulse_store = AgentStore.connect(settings, f"pulse-{node}", timeout_s=PULSE_TIMEOUT_S)
-    home = Home(card, engine.root_dir, pulse_store, files.memory, Keep.of(settings))
+    talk_store = TalkStore.connect(settings, f"talks-{node}")
+    home = Home(card, engine.root_dir, pulse_store, files.memory, Keep.of(settings), talk_store)
     agent = Agent(station, Lanes(), ways=_ways(process, ringer, node), home=home)
     process.agent = agent
     register(celery, agent)

@@ -17,6 +17,7 @@ from typing import Any
 from ormen.errors import OrmenError, StoreUnavailable
 from ormen.reasons import Reason
 from ormen.store.agent import AgentStore, NodeCard
+from ormen.store.talks import TalkStore
 from ormen.task import PLACED, Task, Wanted
 from worker_agent.controller import Controller
 from worker_agent.deadlines import Deadlines
@@ -55,7 +56,8 @@ INBOX_BATCH = 100
 class Home:
     """What an agent has of its host: its card, the engine's folder, a connection for heartbeats, a file of its own.
 
-    `keep` says for how long it keeps there what has ended.
+    `keep` says for how long it keeps there what has ended. `talk_store` has the connections of talks, each of which
+    holds one while it waits for what its reader says; None: those of all other work.
     """
 
     card: NodeCard
@@ -63,6 +65,7 @@ class Home:
     pulse_store: AgentStore
     memory: Path | None = None
     keep: Keep = field(default_factory=Keep)
+    talk_store: TalkStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Agent:
         answers = {"prune": Pruner(station, self.tidier.images).answer, "login": LoginCheck(station).answer}
         answers["stats"] = Users(station).answer
         self.requests = Requests(station, lanes, answers)
-        self.talks = Talks(station, lanes)
+        self.talks = Talks(station, lanes, home.talk_store)
         self.proof = Proof(ways.post_proof, ways.restart, now=time.monotonic())
         self.pulse = Pulse(
             home.pulse_store,

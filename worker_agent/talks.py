@@ -37,11 +37,10 @@ Begin = Callable[[Picked, Task, Container], Dialogue]
 class Talks:
     """The talks under way, each in the lane of talks."""
 
-    def __init__(self, station: Station, lanes: Lanes) -> None:
+    def __init__(self, station: Station, lanes: Lanes, store: TalkStore | None = None) -> None:
         self._station = station
         self._lanes = lanes
-        # Of its own: each talk holds a connection while it waits for what its reader says.
-        self._store = TalkStore.connect(station.store.settings, f"talks-{station.node}")
+        self._store = store or TalkStore(station.store.settings, station.store.client)
         self._open: dict[str, Talk | None] = {}
         self._lock = Lock()
         self._kinds: dict[str, Begin] = {"exec": self._exec, "attach": self._attach, "copy": self._copy}
