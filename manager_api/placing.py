@@ -135,7 +135,7 @@ def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, 
         binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes} if ported else {},
         names={task_id: task.name for task_id, task in known.items() if task},
         beside=store.beside(list(survey.index), sorted(set().union(*map(words_of, needs)))),
-        apart=store.apart(),
+        apart=store.looked_apart(),
     )
 
 

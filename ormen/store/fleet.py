@@ -123,10 +123,13 @@ class FleetReader(RedisStore):
         self._decoded.keep(picture.views)
         return nodes
 
-    @answering
     def looked_ports(self) -> Taken:
         """Return who holds which host port of every engine, as the last `lean_nodes` saw it."""
         return self._picture.taken()
+
+    def looked_apart(self) -> dict[str, dict[str, int]]:
+        """Return for each task or group that others keep away from them where those are, likewise."""
+        return self._picture.apart()
 
     @answering
     def node(self, name: str) -> Node:
@@ -235,15 +238,6 @@ class FleetReader(RedisStore):
             seat = self.client.hget(self.keys.task(holder), "seat") if holder else None
             if seat:
                 found[word].setdefault(seat, 1)
-        return found
-
-    @answering
-    def apart(self) -> dict[str, dict[str, int]]:
-        """Return for each task or group that others keep away from them on which nodes those are, and how many."""
-        found: dict[str, dict[str, int]] = {}
-        for field, count in self.client.hgetall(self.keys.apart).items():
-            node, _, word = field.partition(" ")
-            found.setdefault(word, {})[node] = int(count)
         return found
 
     @answering

@@ -54,16 +54,27 @@ class Glance(NamedTuple):
     whole: bool
     silent: frozenset[str]
     shown: Mapping[str, str]
+    apart: Mapping[str, str]
     changed: Sequence[Changed]
 
     @classmethod
     def of(cls, reply: Sequence[Any]) -> Glance:
         """Return the script's reply as values."""
-        cluster, last, now, since, braked, bar, whole, silent, shown, *changed = reply
-        told = dict(zip(shown[::2], shown[1::2], strict=True))
+        cluster, last, now, since, braked, bar, whole, silent, shown, apart, *changed = reply
         bar_ms = int(bar) if braked else None
         rows = [Changed(*row) for row in changed]
-        return cls(cluster, int(last), int(now), int(since), bar_ms, bool(whole), frozenset(silent), told, rows)
+        return cls(
+            cluster,
+            int(last),
+            int(now),
+            int(since),
+            bar_ms,
+            bool(whole),
+            frozenset(silent),
+            _pairs(shown),
+            _pairs(apart),
+            rows,
+        )
 
 
 class Picture:
@@ -82,6 +93,7 @@ class Picture:
         self._place: dict[str, int] = {}
         self._nodes: list[Node] = []
         self._taken: Taken = {}
+        self._apart: Mapping[str, str] = {}
         self.views: dict[str, str] = {}
         self.facts: dict[str, str] = {}
         self.odd: frozenset[str] = frozenset()
@@ -106,12 +118,21 @@ class Picture:
             elif glance.cluster == self._cluster and glance.last > self._last:
                 self._bring(glance.changed)
                 self._last = glance.last
+            self._apart = glance.apart
             return self._nodes[:], self._place
 
     def taken(self) -> Taken:
         """Return who holds which host port of every engine."""
         with self._lock:
             return dict(self._taken)
+
+    def apart(self) -> dict[str, dict[str, int]]:
+        """Return for each task or group that others keep away from them on which nodes those are, and how many."""
+        found: dict[str, dict[str, int]] = {}
+        for field, count in self._apart.items():
+            node, _, word = field.partition(" ")
+            found.setdefault(word, {})[node] = int(count)
+        return found
 
     def _begin(self, glance: Glance, connections: int) -> None:
         rows = sorted(glance.changed, key=lambda row: natural(row.name))
@@ -150,4 +171,8 @@ def engine_of(view: str) -> str:
 
 
 def _ports(flat: Sequence[str]) -> dict[str, tuple[tuple[str, str], ...]]:
-    return holders_of(dict(zip(flat[::2], flat[1::2], strict=True)))
+    return holders_of(_pairs(flat))
+
+
+def _pairs(flat: Sequence[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

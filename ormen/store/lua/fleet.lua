@@ -2,7 +2,7 @@
 -- ARGV: cluster, since = the cluster and the last change the caller knows, -1 for none; quiet = silence in ms from which
 --       a node is named.
 -- Replies: {cluster, last change, time, since when nodes are watched, brake on, its bar, 1 if every node follows,
---       names of the silent, node and state of those told, and then for each node that changed
+--       names of the silent, node and state of those told, who keeps whom away from where, and then for each node that changed
 --       {name, view, facts, host ports and who holds them}}.
 -- A node that was forgotten stands nowhere: whoever has not looked since then is given every node.
 local at = redis.call('HMGET', P .. 'nodes:rev', 'last', 'whole')
@@ -18,7 +18,7 @@ end
 local brake = redis.call('HMGET', P .. 'brake', 'on', 'bar')
 local silent = redis.call('ZRANGEBYSCORE', P .. 'nodes:heartbeats', '-inf', '(' .. int(NOW - A.quiet))
 local reply = { cluster, int(last), int(NOW), redis.call('HGET', P .. 'loops', 'since') or '0', brake[1] or '', brake[2] or '0',
-  whole and 1 or 0, silent, redis.call('HGETALL', P .. 'nodes:shown') }
+  whole and 1 or 0, silent, redis.call('HGETALL', P .. 'nodes:shown'), redis.call('HGETALL', P .. 'apart') }
 for _, node in ipairs(names) do
   local raw = redis.call('HGET', P .. 'nodes:view', node)
   local engine = string.match(raw, '(%S+) %S+$')
