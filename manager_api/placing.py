@@ -21,7 +21,7 @@ from ormen.scheduler.neighbours import words_of
 from ormen.scheduler.order import in_order
 from ormen.scheduler.placement import place
 from ormen.scheduler.survey import Survey
-from ormen.scheduler.values import DEFAULT_BIND, Fleet, Need, Placement, Taken
+from ormen.scheduler.values import Fleet, Need, Placement, Taken
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.spec import NO_RULES, Spec
@@ -119,8 +119,7 @@ def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, 
     """
     nodes = store.lean_nodes()
     survey = _surveys[store] = Survey.of(nodes, _surveys.get(store))
-    ported = any(need.ports for need in needs)
-    taken = store.looked_ports() if ported else {}
+    taken = store.looked_ports() if any(need.ports for need in needs) else {}
     asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}
     clashing = _holders(taken) if any(not asked.isdisjoint(ports) for ports in taken.values()) else set()
     if any(need.gpu_ids for need in needs):
@@ -132,7 +131,7 @@ def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, 
         taken=taken,
         strategy=settings.strategy,
         turn=_turn_of(store, needs, settings, moves=moves_turn),
-        binds={node.name: str(node.facts.get("bind", DEFAULT_BIND)) for node in nodes} if ported else {},
+        binds=survey.binds,
         names={task_id: task.name for task_id, task in known.items() if task},
         beside=store.beside(list(survey.index), sorted(set().union(*map(words_of, needs)))),
         apart=store.looked_apart(),

@@ -80,9 +80,9 @@ class Loops:
             log.warning("brake: %s", self.store.brake().sentence(now_ms=turn.now_ms))
         self._keep_vigil(nodes)
         self.store.done("liveness", now_ms=turn.now_ms)
-        if moved:
+        for _ in range(0, moved, SCAN):
             self.place(())
-        else:
+        if not moved:
             self._place_due(turn.now_ms)
 
     def look_at(self, names: Sequence[str]) -> None:

@@ -200,7 +200,10 @@ class Ledger:
         if need.resources.gpus:
             fits = [here and chosen(need, nodes[i], self._lent(i)) is not None for i, here in enumerate(fits)]
         if need.ports:
-            fits = [here and self.book.admits(need, nodes[i]) for i, here in enumerate(fits)]
+            doubtful = self.book.doubtful(need)
+            fits = [here and (doubtful is not None or self.book.admits(need, nodes[i])) for i, here in enumerate(fits)]
+            for i in (i for engine in doubtful or () for i in self._mates.get(engine, ())):
+                fits[i] = fits[i] and self.book.admits(need, nodes[i])
         if lane.watched:
             fits = [here and self.neighbours.admits(need, nodes[i].name) for i, here in enumerate(fits)]
         load = packed(self._load) if self._changed else self._survey.columns()

@@ -35,7 +35,6 @@ class PortBook:
         self._fleet = fleet
         self._given: dict[str, dict[str, list[tuple[str, str]]]] = {}
         self._cursor: dict[str, int] = {}
-        self._named: dict[tuple[PortSpec, ...], list[str]] = {}
 
     def holders(self, engine: str, port: str) -> Iterator[tuple[str, str]]:
         """Yield (bind, task id) of everybody who has `port` (``8080/tcp``) of `engine`."""
@@ -55,23 +54,25 @@ class PortBook:
 
     def admits(self, need: Need, node: Node) -> bool:
         """Return whether `choose` would find every port."""
-        if not need.ports or self._has_plenty(need, engine_of(node)):
-            return True
-        return not self.clashes(need, node) and self.short(need, node) == 0
+        return not need.ports or (not self.clashes(need, node) and self.short(need, node) == 0)
 
-    def _has_plenty(self, need: Need, engine: str) -> bool:
-        """Return whether that is plain: so few of the engine's ports are taken, and none that the spec names.
+    def doubtful(self, need: Need) -> set[str] | None:
+        """Return the engines on which a look at each port is needed, None for all of them.
 
-        Of thousands of nodes that holds for nearly all, and takes a tenth of the time.
+        Every other one plainly has the ports: it has none that the spec names, and nearly all of the pool. Of thousands
+        of engines those are nearly all.
         """
-        names = self._named.get(need.ports)
-        if names is None:
-            names = self._named[need.ports] = [f"{port.host}/{port.protocol}" for port in need.fixed_ports()]
-        if len(set(names)) < len(names):
-            return False
-        taken, given = self._fleet.taken.get(engine, {}), self._given.get(engine, {})
-        few = len(taken) + len(given) + len(need.ports) <= len(self._fleet.pool)
-        return few and not any(name in taken or name in given for name in names)
+        names = [f"{port.host}/{port.protocol}" for port in need.fixed_ports()]
+        most = len(self._fleet.pool) - len(need.ports)
+        if len(set(names)) < len(names) or most < 0:
+            return None
+        half = most // 2
+        return {
+            engine
+            for held in (self._fleet.taken, self._given)
+            for engine, ports in held.items()
+            if len(ports) > half or any(name in ports for name in names)
+        }
 
     def short(self, need: Need, node: Node) -> int:
         """Return how many ports of the pool are missing on `node`."""

@@ -8,12 +8,14 @@ from typing import Any
 
 from ormen.node import Node
 from ormen.scheduler.strategies import Load
-from ormen.scheduler.values import engine_of
+from ormen.scheduler.values import DEFAULT_BIND, engine_of
 
 
 @dataclass(slots=True)
 class Survey:
     """Nodes in order, the place of each and of those on each engine, what they carry, and which take tasks.
+
+    `binds` are the nodes' addresses for ports without one, of those that told another than the usual.
 
     Nothing of it is changed once it is made. `packed` are the load's columns as arrays, once somebody asked for them.
     """
@@ -23,6 +25,7 @@ class Survey:
     mates: Mapping[str, Sequence[int]]
     load: Load
     takes: list[bool]
+    binds: Mapping[str, str]
     packed: Load | None = field(default=None, repr=False)
 
     @classmethod
@@ -30,7 +33,9 @@ class Survey:
         """Return the survey of these nodes; one that is the same object in `before` costs nothing."""
         changed = before.changed(nodes) if before is not None else None
         if before is None or changed is None:
-            return cls(nodes, _index(nodes), _mates(nodes), _load(nodes), [node.takes_tasks for node in nodes])
+            return cls(
+                nodes, _index(nodes), _mates(nodes), _load(nodes), [node.takes_tasks for node in nodes], _binds(nodes)
+            )
         if not changed:
             return before
         load, takes = copied(before.load), before.takes[:]
@@ -42,7 +47,10 @@ class Survey:
                     column[i] = value
         for i in changed:
             takes[i] = nodes[i].takes_tasks
-        return cls(nodes, before.index, before.mates, load, takes, packed)
+        names = {nodes[i].name for i in changed}
+        binds = {name: bind for name, bind in before.binds.items() if name not in names}
+        binds |= _binds([nodes[i] for i in changed])
+        return cls(nodes, before.index, before.mates, load, takes, binds, packed)
 
     def changed(self, nodes: Sequence[Node]) -> list[int] | None:
         """Return the places of the nodes that are other objects; None where a node came, went or changed its engine."""
@@ -77,6 +85,11 @@ def _mates(nodes: Sequence[Node]) -> dict[str, list[int]]:
     for i, node in enumerate(nodes):
         mates.setdefault(engine_of(node), []).append(i)
     return mates
+
+
+def _binds(nodes: Sequence[Node]) -> dict[str, str]:
+    told = ((node.name, str(node.facts.get("bind", DEFAULT_BIND))) for node in nodes)
+    return {name: bind for name, bind in told if bind != DEFAULT_BIND}
 
 
 def _load(nodes: Sequence[Node]) -> Load:
