@@ -97,7 +97,7 @@ class Agent:
             lambda task, attempt, reason: self.controller.end_unhealthy(task, attempt=attempt, reason=reason),
         )
         self.deadlines = Deadlines(station, lambda task, attempt: self.controller.end_overdue(task, attempt=attempt))
-        self.controller.on_seen = self._seen
+        self.controller.on_seen, self.controller.on_forgotten = self._seen, self._forgotten
         self.sync = Sync(station, lanes, self.controller, probe_ages=self.probing.ages_s)
         tools = Tools(drop=self.controller.drop, disk=lambda: disk_percent(home.root_dir))
         self.tidier = Tidier(station, lanes, home.keep, tools=tools)
@@ -144,6 +144,8 @@ class Agent:
                 taken = self.station.store.take(self.station.node, self.station.instance)
             except StoreUnavailable as fault:
                 log.debug("inbox: %s", fault)
+                # Only the answer may be lost, and what was in it with it: the records say the same.
+                self.sync.make_full()
                 return tickets
             handed = self.controller.look_at(taken.tasks)
             tickets.update(zip((task.name for task in taken.tasks), handed, strict=True))
@@ -203,6 +205,10 @@ class Agent:
     def _seen(self, task: Task, container: Container | None) -> None:
         self.probing.seen(task, container)
         self.deadlines.seen(task, container)
+
+    def _forgotten(self, task_id: str) -> None:
+        self.probing.forget(task_id)
+        self.deadlines.forget(task_id)
 
     def _say_goodbye(self) -> None:
         """Tell the deck that this end is no loss: whoever is this node next is waited for."""

@@ -59,6 +59,8 @@ class Controller:
         self._unsettled: set[str] = set()
         self.on_seen: OnSeen = lambda task, container: None
         """Hears of every task that was looked at, with its container."""
+        self.on_forgotten: Callable[[str], None] = lambda task_id: None
+        """Hears of every task that has no record any more."""
         self.frozen: str | None = None
         """Why nothing may be changed now, in a sentence; None: all is well."""
         self.going_down = False
@@ -129,12 +131,14 @@ class Controller:
         with self._lock:
             self._known.pop(task_id, None)
             self._unsettled.discard(task_id)
+        self.on_forgotten(task_id)
 
     def ignore(self, task_id: str, container: Container) -> None:
         """Take note of a container whose task has no record: an orphan, left as it is."""
         with self._lock:
             self._known[task_id] = Known(container.id, container.state)
             self._unsettled.discard(task_id)
+        self.on_forgotten(task_id)
 
     def _act(self, task_id: str, act: Callable[[Task], Step], taken: Task | None = None) -> str:
         if self.frozen:

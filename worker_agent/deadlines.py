@@ -61,6 +61,11 @@ class Deadlines:
                 # A listed container has no times: the look that is asked for reads them.
                 self._clocked[task.id] = Clocked(task.attempt, container.id, self.clock())
 
+    def forget(self, task_id: str) -> None:
+        """Let the time of a task end nothing, of which there is no record."""
+        with self._lock:
+            self._clocked.pop(task_id, None)
+
     def step(self, now: float) -> float:
         """Ask for the ends that are due; return when the next one is, at most a second from now."""
         with self._lock:

@@ -126,7 +126,8 @@ class CopyIn(Copy):
         params = {"path": self._into, "noOverwriteDirNonDir": "1"}
         ask = Ask("PUT", f"/containers/{self._container}/archive", params, upload=self._upload())
         try:
-            answer = self._gate.ask(ask, timeout_s=None)
+            # Counted from the last piece: while the sender is slow, nothing is waited for from the engine.
+            answer = self._gate.ask(ask, timeout_s=WORK_S)
         finally:
             self._over.set()
         if answer.status_code != 200:

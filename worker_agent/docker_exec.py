@@ -78,7 +78,8 @@ class DockerExec:
         if state["Pid"] and inside.end(state["Pid"], state["ContainerID"]):
             return True
         if self._plan.tty:
-            self._line.write(b"\x03\x04")
+            # A process that reads nothing must not keep us from letting go of it.
+            self._line.offer(b"\x03\x04")
         self._line.close_write()
         return not self._state()["Running"]
 

@@ -101,6 +101,22 @@ def login_sealed(registry: str, why: str) -> Reason:
     return Reason(Code.PULL_AUTH, f"The login for {registry} cannot be read on this host: {why}.")
 
 
+def login_unread(registry: str, why: str) -> Reason:
+    """Return the reason of a pull for which this host's own logins, those of ``docker login``, cannot be read."""
+    return Reason(
+        Code.PULL_AUTH,
+        f"The logins that this host keeps itself cannot be read ({_clip(why)}), so {registry} was not asked; correct"
+        f" its agent's Docker config, or give the cluster a login: ormen registry login {registry}.",
+    )
+
+
+def pull_failed(image: str) -> Reason:
+    """Return the reason of a pull that failed by a fault of ormen's own."""
+    return Reason(
+        Code.PULL_UNREACHABLE, f"Image {image} was not pulled on this host, whose agent failed at it; its log says why."
+    )
+
+
 def pull_stalled(image: str, *, silent_s: float, done_bytes: int, total_bytes: int) -> Reason:
     """Return the reason of a pull that was given up because nothing came any more."""
     far = f"{done_bytes // 10**6} of {total_bytes // 10**6} MB" if total_bytes else "nothing"

@@ -40,6 +40,11 @@ class Line:
         with suppress(OSError):
             self._socket.sendall(data)
 
+    def offer(self, data: bytes) -> None:
+        """Send as much as is taken at once; nothing is waited for."""
+        with suppress(OSError):
+            self._socket.send(data, socket.MSG_DONTWAIT)
+
     def close_write(self) -> None:
         """Say that nothing more is sent."""
         with suppress(OSError):

@@ -34,7 +34,9 @@ class Pull:
                 if answer.status_code != 200:
                     raise PullRefused(pull_refusal(self._image, message(answer), user=self._user))
                 for line in answer.iter_lines():
-                    self._take(json.loads(line), on_progress)
+                    # A line's end that comes in two pieces reads as an empty line.
+                    if line.strip():
+                        self._take(json.loads(line), on_progress)
         except EngineHung as error:
             raise self._stalled() from error
         except OSError as error:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import docker
 import docker.auth
+import docker.errors
 import docker.utils
 
 from ormen.reasons import Code, Reason
@@ -23,8 +23,9 @@ from ormen.units import MOST_BYTES
 from worker_agent import docker_args, docker_faults, docker_views
 from worker_agent.docker_disk import QUICK_S, WORK_S, DockerDisk
 from worker_agent.docker_gate import Ask, Gate, message
+from worker_agent.docker_probe import DockerProbe
 from worker_agent.docker_pull import Pull, credentials, header_of
-from worker_agent.docker_streams import EngineStream, chunks, lines, read_within
+from worker_agent.docker_streams import EngineStream, chunks, lines
 from worker_agent.docker_talk import DockerTalk
 from worker_agent.holders import engine_since, holder_of
 from worker_agent.runtime import (
@@ -32,12 +33,10 @@ from worker_agent.runtime import (
     ContainerGone,
     ContainerPlan,
     Engine,
-    EngineHung,
     ImageMissing,
     NameInUse,
     OnProgress,
     PlanRefused,
-    ProbeResult,
     PullRefused,
     RuntimeEvent,
     RuntimeFault,
@@ -53,7 +52,7 @@ CONNECTIONS = 128
 WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
 
 
-class DockerRuntime(DockerDisk, DockerTalk):
+class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
     """`worker_agent.runtime.Runtime` on a Docker engine; `host` None finds it as the docker command does."""
 
     def __init__(self, host: str | None = None, *, stall_s: float = STALL_S) -> None:
@@ -245,30 +244,6 @@ class DockerRuntime(DockerDisk, DockerTalk):
         printed = docker_views.frames(chunks(answer))
         return EngineStream(docker_views.timed_once(printed) if timestamps else printed, answer, self._streams)
 
-    def probe_command(self, container_id: str, command: tuple[str, ...], *, timeout_s: float) -> ProbeResult:
-        """Run a command inside. One that outlives its time is not ended: Docker has no call for that."""
-        began = time.monotonic()
-        shown = command[0]
-
-        def result(ok: bool, sentence: str, status: int | None = None, output: str = "") -> ProbeResult:
-            took_ms = round((time.monotonic() - began) * 1000)
-            return ProbeResult(ok, sentence, Code.HEALTH_COMMAND, took_ms, status, output)
-
-        body = {"Cmd": list(command), "AttachStdout": True, "AttachStderr": True}
-        made = self._gate.ask(Ask("POST", f"/containers/{container_id}/exec", body=body), timeout_s=QUICK_S)
-        if made.status_code != 201:
-            return result(False, f"{shown} could not be run: {message(made)}")
-        exec_id = made.json()["Id"]
-        ask = Ask("POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": False}, stream=True)
-        left_s = max(timeout_s - (time.monotonic() - began), 0.001)
-        try:
-            printed = read_within(self._gate.ask(ask, timeout_s=left_s), left_s)
-        except (EngineHung, TimeoutError):
-            return result(False, f"{shown} did not end within {timeout_s:g}s")
-        status = self._get(f"/exec/{exec_id}/json")["ExitCode"]
-        words = f' "{printed[:80]}"' if printed and status else ""
-        return result(status == 0, f"{shown} exited with {status}{words}", status, printed)
-
     def close(self) -> None:
         """Let go of the connections and end every stream."""
         for stream in list(self._streams):
@@ -276,7 +251,11 @@ class DockerRuntime(DockerDisk, DockerTalk):
         self._gate.close()
 
     def _own_login(self, image: str) -> tuple[bytes | None, str]:
-        header: bytes | None = docker.auth.get_config_header(self._gate.session(), registry_of(image))
+        registry = registry_of(image)
+        try:
+            header: bytes | None = docker.auth.get_config_header(self._gate.session(), registry)
+        except docker.errors.DockerException as fault:  # its helper for passwords is not there, or fails
+            raise PullRefused(docker_faults.login_unread(registry, str(fault))) from fault
         return header, "this host" if header else ""
 
     def _capped(self, body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -64,8 +64,3 @@ def is_done(task: Task, node: str, container: Container | None) -> bool:
         # A container that was created and never ran has nothing to show.
         return container is not None and container.ended and not unseen
     return duty is Duty.KEEP
-
-
-def is_quick_stop(task: Task, node: str) -> bool:
-    """Return whether converging belongs in the lane of stops rather than in that of starts."""
-    return duty_of(task, node) is not Duty.START

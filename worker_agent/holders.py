@@ -14,12 +14,16 @@ _WILD = ("0.0.0.0", "::")
 
 
 def holder_of(port: Port) -> str | None:
-    """Return ``outside ormen by nginx, pid 812``, or less if less can be seen; None if nobody listens there.
+    """Return ``outside ormen by nginx, pid 812``, or less if less can be seen; None if nobody is seen to listen there.
 
     Other users' processes have no pid for us unless we are root.
     """
     kind = socket.SOCK_DGRAM if port.protocol == "udp" else socket.SOCK_STREAM
-    for item in psutil.net_connections("inet"):
+    try:
+        connections = psutil.net_connections("inet")
+    except (psutil.Error, OSError, RuntimeError):  # it only words a refusal, and must never cost it
+        return None
+    for item in connections:
         listens = item.status == psutil.CONN_LISTEN or kind == socket.SOCK_DGRAM
         if item.type != kind or not listens or not item.laddr or item.laddr.port != port.host:
             continue

@@ -123,8 +123,9 @@ class Lanes:
         if self._idle[lane] >= len(self._queues[lane]):
             self._work_waits[lane].notify()
         elif self._threads[lane] < WIDTHS[lane]:
-            self._threads[lane] += 1
+            # Counted once it is there: a host that is out of threads has none for us now, and may have one later.
             threading.Thread(target=self._serve, args=(lane,), name=f"lane {lane}", daemon=True).start()
+            self._threads[lane] += 1
 
     def _serve(self, lane: str) -> None:
         while True:

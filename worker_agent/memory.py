@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from threading import Lock
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +15,7 @@ class Memory:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._lock = Lock()
 
     def load(self) -> dict[str, object]:
         """Return what was saved, nothing if there is no such file or it cannot be read."""
@@ -29,7 +31,8 @@ class Memory:
             return
         fresh = self._path.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps(values))
-            fresh.replace(self._path)
+            with self._lock:
+                fresh.write_text(json.dumps(values))
+                fresh.replace(self._path)
         except OSError as fault:
             log.warning("cannot remember in %s: %s", self._path, fault)

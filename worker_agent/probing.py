@@ -105,6 +105,11 @@ class Probing:
             self._watched[task.id] = self._begin(task, health, container)
             self._changed.set()
 
+    def forget(self, task_id: str) -> None:
+        """Check a task no more, of which there is no record."""
+        with self._lock:
+            self._watched.pop(task_id, None)
+
     def step(self, now: float) -> float:
         """Hand in the checks that are due; return when the next one will be, at most a second from now."""
         with self._lock:

@@ -23,7 +23,7 @@ from ormen.sealing import SealError
 from ormen.store.agent import Remark
 from ormen.store.logins import LoginStore
 from ormen.task import Task
-from worker_agent.docker_faults import login_sealed
+from worker_agent.docker_faults import login_sealed, pull_failed
 from worker_agent.lanes import STREAM, Lanes
 from worker_agent.runtime import PullProgress, PullRefused, RuntimeFault
 from worker_agent.station import Station
@@ -118,6 +118,10 @@ class Pulls:
             log.warning("pull of %s broke off: %s", image, fault)
             self._end(image, ended=False)
             return
+        except Exception:
+            # A fault of ours: without an end every task that names the image would wait for this pull for ever.
+            log.exception("pull of %s failed", image)
+            refusal = pull_failed(image)
         if refusal is None:
             for fence in tuple(pull.waiting):
                 self._note(

@@ -66,6 +66,10 @@ class Requests:
         except StoreUnavailable as fault:
             log.warning("request %s ended: %s", request.id, fault)
             return "store away"
+        except Exception:
+            # A fault of ours: whoever asked is told, and not left to wait.
+            log.exception("request %s failed", request.id)
+            return self._refuse(request, f"the agent of {self._station.node} failed at it; its log says why")
 
     def close(self) -> None:
         """End every stream, each with a word to its reader."""

@@ -66,6 +66,12 @@ class Talks:
         except StoreUnavailable as fault:
             log.warning("talk %s ended: %s", talk_id, fault)
             return "store away"
+        except Exception:
+            # A fault of ours: the reader is told, and not left to find out that nothing comes any more.
+            log.exception("talk %s failed", talk_id)
+            return self._end(
+                talk_id, "AGENT_FAULT", f"the agent of {self._station.node} failed at it; its log says why"
+            )
         finally:
             with self._lock:
                 self._open.pop(talk_id, None)

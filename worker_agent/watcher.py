@@ -45,7 +45,11 @@ class Watcher:
     def run(self) -> None:
         """Follow the events until closed; the engine's silences are waited out."""
         while not self._closed.is_set():
-            self._follow()
+            try:
+                self._follow()
+            except Exception:
+                # A fault of ours must not leave the agent deaf for good: without events no exit is judged.
+                log.exception("the event stream is opened again")
             self._closed.wait(RETRY_S)
 
     def close(self) -> None:
