@@ -10,6 +10,7 @@ from threading import Event, Lock
 from ormen.errors import StoreUnavailable
 from ormen.store.talks import TalkStore
 from ormen.talk import BEGUN, DATA, END, EXIT, SIGNAL, SIZE, WINDOW, Frame
+from worker_agent.gathering import Gathered
 from worker_agent.runtime import RuntimeFault
 from worker_agent.talking import Dialogue
 
@@ -22,6 +23,9 @@ LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
 """The pause between two looks at a process that has closed its outputs and runs on: it doubles each time."""
 
 BLOCK_MS = 1000
+
+ENTRY = 128
+"""Bytes that count for each unread frame beside its data: Redis and the agent keep that much of it or more."""
 
 UNREAD = "nobody read it any more"
 
@@ -45,9 +49,10 @@ class Talk:
 
     def run(self) -> str:
         """Pass on what is printed until its end; tell how it ended."""
+        frames = Gathered(self._dialogue)
         try:
             self._say(Frame(BEGUN))
-            for frame in self._dialogue:
+            for frame in frames:
                 if not self._say(frame):
                     break
             self._store.conclude(self._id, self._ending())
@@ -60,6 +65,7 @@ class Talk:
             raise
         finally:
             self._over.set()
+            frames.close()
             self._dialogue.close()
         return self._why or "done"
 
@@ -128,8 +134,9 @@ class Talk:
             return False
         frame_id = self._store.utter(self._id, frame)
         with self._lock:
-            self._sent.append((_order(frame_id), len(frame.data)))
-            self._unread += len(frame.data)
+            cost = len(frame.data) + ENTRY
+            self._sent.append((_order(frame_id), cost))
+            self._unread += cost
         return True
 
     def _settle(self, acked: str) -> None:

@@ -26,7 +26,7 @@ from worker_agent.talking import Dialogue, ExecPlan
 log = logging.getLogger(__name__)
 
 MOST = 16
-"""Talks of a node at a time; each holds two threads and a connection to the engine."""
+"""Talks of a node at a time; each holds three threads and a connection to the engine."""
 
 CLOSE_S = 3.0
 """How long an agent that stops waits for the processes it ends."""

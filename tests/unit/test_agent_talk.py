@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +12,12 @@ import pytest
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.talks import TalkStore, Wish
-from ormen.talk import EXIT, Frame
+from ormen.talk import ERR, EXIT, OUT, Frame
 from tests.unit.agents import AgentBench
 from tests.waiting import wait_until
 from worker_agent.fake_talk import FakeExec
 from worker_agent.runtime import EngineDown
-from worker_agent.talk import LOOK_S, Talk
+from worker_agent.talk import ENTRY, LOOK_S, Talk
 from worker_agent.talking import ExecPlan
 
 
@@ -83,6 +84,20 @@ def begin(talks: TalkStore) -> Iterator[Callable[[FakeExec], Talk]]:
         assert not thread.is_alive()
 
 
+class Chatty(FakeExec):
+    """A program that prints a byte on each output in turn, for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(ExecPlan(("sleep", "1")))
+        self.kinds = itertools.cycle((OUT, ERR))
+
+    def __next__(self) -> Frame:
+        """Print until it is told to exit."""
+        if self.exit_code() is not None:
+            raise StopIteration
+        return Frame(next(self.kinds), b".")
+
+
 def last(talks: TalkStore) -> Frame:
     """Return the last frame, once it is there."""
     wait_until(lambda: talks.known("t").state == "over")
@@ -104,3 +119,14 @@ def test_a_talk_that_is_given_up_says_why(talks: TalkStore, begin: Callable[[Fak
     talk = begin(Broken())
     talk.abandon("the agent of node-1 was stopped")
     assert last(talks).fault == ("ABANDONED", "it was ended: the agent of node-1 was stopped")
+
+
+def test_single_bytes_that_nobody_reads_cost_a_bounded_amount(
+    talks: TalkStore, begin: Callable[[FakeExec], Talk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each unread frame counts for what it costs beside its data: a mebibyte of bytes would be a million entries."""
+    monkeypatch.setattr("worker_agent.talk.WINDOW", 20 * ENTRY)
+    talk, key = begin(Chatty()), f"{talks.keys.talk('t')}:out"
+    wait_until(lambda: talks.client.xlen(key) >= 20)
+    assert not any(talks.client.xlen(key) > 20 for _ in range(50))
+    talk.abandon()
