@@ -18,6 +18,7 @@ from redis.exceptions import (
     ConnectionError,
     OutOfMemoryError,
     ReadOnlyError,
+    ResponseError,
     TimeoutError,
 )
 from redis.retry import Retry
@@ -50,7 +51,9 @@ def answering(method: Method) -> Method:
         began = time.perf_counter()
         try:
             return method(self, *args, **kwargs)
-        except (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError) as cause:
+        except (ConnectionError, TimeoutError, ResponseError) as cause:
+            if isinstance(cause, ResponseError) and not _own_trouble(cause):
+                raise
             if isinstance(cause, TimeoutError):
                 # A line that died silently took them all: the others would be waited for in vain, one after the other.
                 self.rest()
@@ -64,7 +67,27 @@ def answering(method: Method) -> Method:
     return wrapper  # type: ignore[return-value]
 
 
+WITHHELD = {
+    "MISCONF": "takes no writes: it cannot save its data, so its disk may be full",
+    "NOREPLICAS": "takes no writes: too few replicas follow it",
+    "MASTERDOWN": "is a replica that has lost its master",
+}
+"""What Redis says while it is in trouble of its own, by the first word; the client library has no errors for these."""
+
+
+def _own_trouble(cause: ResponseError) -> bool:
+    """Return whether it is a trouble of Redis's own, and no fault of the question."""
+    return isinstance(cause, (ReadOnlyError, OutOfMemoryError)) or _withheld(cause) is not None
+
+
+def _withheld(cause: Exception) -> str | None:
+    # Of a pipeline the library says first which command it was, of a script an older Redis which line.
+    return next((said for word, said in WITHHELD.items() if f"{word} " in str(cause)), None)
+
+
 def _complaint(cause: Exception) -> str:
+    if (said := _withheld(cause)) is not None:
+        return said
     if isinstance(cause, AuthenticationError):
         return "refuses the password"
     if isinstance(cause, TimeoutError):
