@@ -82,7 +82,10 @@ class Files:
         """Return the files of this engine's node in the state folder, which is made."""
         state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
         folder = Path(settings.state_dir or Path(state) / "ormen" / "agents")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as fault:
+            raise unusable(folder, fault) from fault
         stem = f"{node}-{hashlib.sha256(engine.id.encode()).hexdigest()[:10]}"
         return cls(folder / f"{stem}.lock", folder / f"{stem}.json", folder / f"{stem}.inventory.json")
 
@@ -167,7 +170,10 @@ def patiently(ask: Callable[[], T]) -> T:
 
 def take_lock(path: Path, node: str) -> int:
     """Hold the node's lock on this host until the process ends; a twin is refused by its pid."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise unusable(path.parent, fault) from fault
     deadline = time.monotonic() + TWIN_WAIT_S
     while True:
         try:
@@ -180,6 +186,12 @@ def take_lock(path: Path, node: str) -> int:
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
+
+
+def unusable(folder: Path, fault: OSError) -> ValueError:
+    """Return the refusal of a state folder that the agent cannot write to."""
+    why = (fault.strerror or str(fault)).lower()
+    return ValueError(f"ORMEN_STATE_DIR: {folder} cannot be used: {why}; name a folder that this user may write to")
 
 
 def hold_name(what: str, node: str) -> socket.socket:

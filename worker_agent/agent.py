@@ -118,7 +118,6 @@ class Agent:
                 replaced=self._replaced,
                 unknown=self._unknown,
                 known=self._known,
-                silence=lambda: None,
                 back=self._back,
             ),
         )
@@ -171,24 +170,22 @@ class Agent:
         trouble = self._trouble(time.monotonic())
         return trouble.sentence if trouble else None
 
-    def go_down(self, deadline: float) -> int:
-        """Stop every container of this node and report each as down with the cluster; return how many there were.
+    def go_down(self, deadline: float) -> tuple[int, int]:
+        """Stop every container of this node and report each as down with the cluster; return how many went, and stayed.
 
         What is given to the node meanwhile is sent back in the same way, until nothing is left or the monotonic
-        clock says `deadline`.
+        clock says `deadline`. Raise StoreUnavailable without a Redis whose word counts here.
         """
         self.controller.going_down = True
         down: set[str] = set()
-        while time.monotonic() < deadline:
-            held = [task.id for task in self.station.store.held(self.station.node) if self._is_here(task)]
-            if not held:
-                break
+        while (held := self._held()) and time.monotonic() < deadline:
             down.update(held)
-            for ticket in [self.controller.take_down(task_id) for task_id in held]:
+            for ticket in [self.controller.take_down(task_id) for task_id in sorted(held)]:
                 ticket.wait(deadline)
             self._pause.wait(AGAIN_S)
-        self.station.store.leave(self.station.node, self.station.instance)
-        return len(down)
+        if not held:
+            self.station.store.leave(self.station.node, self.station.instance)
+        return len(down - held), len(held)
 
     def close(self) -> None:
         """End the streams and let the lanes go; containers run on."""
@@ -218,6 +215,11 @@ class Agent:
             self.station.store.pause(self.station.node, self.station.instance)
         except StoreUnavailable as fault:
             log.debug("%s", fault)
+
+    def _held(self) -> set[str]:
+        if self.controller.frozen:
+            raise StoreUnavailable(self.controller.frozen)
+        return {task.id for task in self.station.store.held(self.station.node) if self._is_here(task)}
 
     def _is_here(self, task: Task) -> bool:
         return task.wanted is Wanted.REMOVED or (task.node == self.station.node and task.state in PLACED)
@@ -267,16 +269,18 @@ class Agent:
         except OrmenError as refusal:
             self._ways.leave(str(refusal))
             return
-        self._successor, self.controller.frozen = None, None
-        self.sync.make_full()
+        self._thaw()
         log.warning("%s: joined again as %s", why, self.station.node)
 
     def _known(self) -> None:
-        if self._unknown_cluster:
-            log.warning("Redis is cluster %s again: going on", self.station.cluster[:8])
-            self._unknown_cluster = False
-            self.controller.frozen = None
-            self.sync.make_full()
+        """Go on where Redis is once more the one that knows this very agent: an older file may have come and gone."""
+        if self.controller.frozen:
+            log.warning("Redis knows this agent of cluster %s again: going on", self.station.cluster[:8])
+            self._thaw()
+
+    def _thaw(self) -> None:
+        self._successor, self._unknown_cluster, self.controller.frozen = None, False, None
+        self.sync.make_full()
 
     def _unknown(self) -> None:
         """Join again if only our node was forgotten; if Redis is another cluster, change nothing and say so."""

@@ -2,7 +2,7 @@
 
 The threads start in a bootstep of the worker, not of its consumer, which stops and starts with every reconnect. They
 end at the signal `worker_shutdown`: the step's own stop comes before running work has ended, and a heartbeat that
-ended there would make the node suspect. This is the only module of the agent that makes threads beside `lanes`.
+ended there would make the node suspect. Beside `lanes` and what reads a stream ahead, only this module makes threads.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ SENDERS = 2
 """Connections for the few rings that an agent sends; the worker itself has two more."""
 END_WITHIN_S = 8.0
 """A worker that was told to end and has not (Redis away, a stuck stream) is ended by force after this."""
+RUNS_ON = 5
+"""The exit code of an agent that was to take its containers down and could not."""
 DOWN_WITHIN_S = 600.0
 """The longest that taking the containers down may take; whoever supervises is usually less patient."""
 
@@ -136,16 +138,21 @@ class Process:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     def go_down(self) -> None:
-        """Stop this node's containers, then end."""
-        code = 0
+        """Stop this node's containers, then end; exit code 5 if any of them runs on."""
+        if self.agent is None:
+            return self.leave()
         try:
-            if self.agent is not None:
-                count = self.agent.go_down(time.monotonic() + DOWN_WITHIN_S)
-                log.info("down with %d %s", count, "container" if count == 1 else "containers")
+            gone, left = self.agent.go_down(time.monotonic() + DOWN_WITHIN_S)
         except StoreUnavailable as fault:
             log.error("containers run on: %s", fault)
-            code = 5
-        self.leave(code)
+        else:
+            log.info("down with %d %s", gone, "container" if gone == 1 else "containers")
+            if not left:
+                return self.leave()
+            log.error("%d %s not end in time and may run on", left, "container did" if left == 1 else "containers did")
+        # From here on it is an end like any other: whoever is this node next is waited for.
+        self.agent.controller.going_down = False
+        return self.leave(RUNS_ON)
 
     def heed_signals(self) -> None:
         """Take the signals from Celery: TERM and INT end the agent, USR1 ends it with its containers."""

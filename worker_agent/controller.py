@@ -51,7 +51,8 @@ class Controller:
     def __init__(self, station: Station, lanes: Lanes) -> None:
         self._station = station
         self._lanes = lanes
-        self._pulls = Pulls(station, lanes, self.look)
+        # A stop does not queue behind a hundred starts that waited for one image.
+        self._pulls = Pulls(station, lanes, partial(self._look_in, START))
         self._ender = Ender(station)
         self._starter = Starter(station, self._pulls, self._ender)
         self._lock = Lock()
@@ -68,7 +69,7 @@ class Controller:
 
     def look(self, task_id: str) -> Ticket:
         """Have the task looked at."""
-        return self._lanes.submit(STOP, task_id, partial(self.converge, task_id))
+        return self._look_in(STOP, task_id)
 
     def look_at(self, tasks: Iterable[Task]) -> list[Ticket]:
         """Have tasks looked at, each in the lane that its record asks for."""
@@ -139,6 +140,9 @@ class Controller:
             self._known[task_id] = Known(container.id, container.state)
             self._unsettled.discard(task_id)
         self.on_forgotten(task_id)
+
+    def _look_in(self, lane: str, task_id: str) -> Ticket:
+        return self._lanes.submit(lane, task_id, partial(self.converge, task_id))
 
     def _act(self, task_id: str, act: Callable[[Task], Step], taken: Task | None = None) -> str:
         if self.frozen:

@@ -81,11 +81,6 @@ class Evidence:
     _connected: bool = False
     _lock: Lock = field(default_factory=Lock)
 
-    def expect(self, container_id: str) -> None:
-        """Note that we are about to end this container, so that the signals sent to it are ours."""
-        with self._lock:
-            self._of(container_id).expected = True
-
     def pass_on(self, container_id: str) -> None:
         """Note that a reader who is attached sends a signal through us: what follows is the program's own end."""
         with self._lock:
@@ -93,7 +88,10 @@ class Evidence:
 
     @contextmanager
     def ending(self, container_id: str) -> Iterator[None]:
-        """Mark the container as being ended by us: what its check says counts no more, unless the end fails."""
+        """Mark the container as being ended by us: what its check says counts no more, unless the end fails.
+
+        The signals that are sent to it from now on are ours.
+        """
         with self._lock:
             heard = self._of(container_id)
             heard.expected = heard.ending = True

@@ -49,7 +49,6 @@ class Hooks:
     replaced: Callable[[int], None]
     unknown: Callable[[], None]
     known: Callable[[], None]
-    silence: Callable[[], None]
     back: Callable[[], None]
 
 
@@ -127,7 +126,6 @@ class Pulse:
     def _silence(self, fault: StoreUnavailable, now: float) -> None:
         if self._failing_since is None:
             self._failing_since = now
-            self._hooks.silence()
         if now - self._said_at >= SAY_EVERY_S:
             self._said_at = now
             log.warning("%s; containers go on, nothing is started or stopped", fault)

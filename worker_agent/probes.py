@@ -168,7 +168,7 @@ def _parse(data: bytes) -> http.client.HTTPResponse:
 def _head(head: bytes) -> tuple[int, int]:
     answer = _parse(head + b"\r\n\r\n")
     length = answer.getheader("Content-Length") or ""
-    return answer.status, int(length) if length.isdigit() else BODY
+    return answer.status, int(length) if length.isdecimal() else BODY
 
 
 def _body(data: bytes) -> str:
@@ -182,7 +182,7 @@ def _gist(body: str) -> str:
     """Return what a failed check's body says, in one line: of a JSON object its message, else its first line."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
         named = (found.get(key) for key in ("error", "message", "detail", "status", "reason"))

@@ -92,6 +92,14 @@ def test_a_bad_answer_is_quoted(serve: Serve, body: bytes) -> None:
     assert result.sentence == f'GET :{port}/health answered 503 "db down"'
 
 
+def test_an_answer_made_to_confuse_is_a_failure_like_any_other(serve: Serve) -> None:
+    """A length that only looks like a number, a body nested without end: the check has failed, and counts."""
+    nested = serve(http("503 Bad", b"[" * 4000))
+    assert asked(nested, http="/").sentence.startswith(f'GET :{nested}/ answered 503 "[[[')
+    odd = serve(b"HTTP/1.1 503 Bad\r\nContent-Length: \xb2\r\n\r\ndb down")
+    assert asked(odd, http="/").sentence == f'GET :{odd}/ answered 503 "db down"'
+
+
 @pytest.mark.parametrize("end", [b"0\r\n\r\n", b""])
 def test_a_chunked_body_is_quoted(serve: Serve, end: bytes) -> None:
     """The gist is read through the chunked transfer encoding, also of a body that never ends."""

@@ -42,9 +42,9 @@ def test_a_kill_that_is_not_ours_is_somebody_elses(evidence: Evidence) -> None:
 
 def test_our_own_kill_is_not_the_programs_choice(evidence: Evidence) -> None:
     """Who asks for a verdict on what we stopped has a record that still wants it: our report did not come through."""
-    evidence.expect("c")
-    evidence.hear(event("kill", signal=15))
-    evidence.hear(event("die", code=0))
+    with evidence.ending("c"):
+        evidence.hear(event("kill", signal=15))
+        evidence.hear(event("die", code=0))
     assert evidence.verdict(ENDED, NOW).cause == "its agent stopped it, and could not report why"
 
 
