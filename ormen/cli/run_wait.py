@@ -113,7 +113,7 @@ class Waiting:
     def until(self, deadline: float) -> bool:
         """Return True once every task's verdict stands, False when the time is over first."""
         self._settle()
-        while any(self._judge(task) is Verdict.WAITING for task in self._known.values()):
+        while Verdict.WAITING in self._verdicts():
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return False
@@ -129,6 +129,10 @@ class Waiting:
             self._read(sorted(heard))
         self._settle()
         return True
+
+    def _verdicts(self) -> list[Verdict]:
+        """Judge every task, also past one that waits: the half seconds of many run side by side."""
+        return [self._judge(task) for task in self._known.values()]
 
     def _judge(self, task: Document) -> Verdict:
         """Return the verdict, and WAITING while a task without a check has only just begun to run."""
