@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import inf
+from operator import attrgetter
 
 from ormen.scheduler.explanation import Refusal, refuse
 from ormen.scheduler.ledger import Lane, Ledger
@@ -46,21 +47,19 @@ def _stretches(needs: Sequence[Need]) -> Iterator[Sequence[Need]]:
     """Yield the needs in order, those together that follow each other and ask the same."""
     begin = 0
     while begin < len(needs):
-        first, end = needs[begin], begin + 1
-        if _alike(first, first):
-            while end < len(needs) and _alike(first, needs[end]):
+        asked, end = _asked(needs[begin]), begin + 1
+        if not any(asked[:OWN]):
+            while end < len(needs) and _asked(needs[end]) == asked:
                 end += 1
         yield needs[begin:end]
         begin = end
 
 
-def _alike(one: Need, other: Need) -> bool:
-    """Return whether two needs may be placed in one run: all that counts is what they ask, and they ask the same."""
-    if other.seat or other.prefer or other.avoid or other.ports or other.gpu_ids or other.rules:
-        return False
-    same = one.resources is other.resources or one.resources == other.resources
-    where = one.constraints == other.constraints and one.pinned == other.pinned
-    return same and where and one.strategy == other.strategy
+OWN = 6
+"""The first words of what a need asks, for which it is looked at alone; without them the rest is all that counts."""
+_asked = attrgetter(
+    "seat", "prefer", "avoid", "ports", "gpu_ids", "rules", "resources", "constraints", "pinned", "strategy"
+)
 
 
 def _turn_after(placed: Sequence[Placement | None], ledger: Ledger, turn: int) -> int:
@@ -75,9 +74,10 @@ def _place_run(needs: Sequence[Need], ledger: Ledger, turn: int) -> list[Placeme
         return []
     nodes, strategy = ledger.fleet.nodes, needs[0].strategy or ledger.fleet.strategy
     picks = ledger.run(needs[0], len(needs), turn)
+    names, made = [node.name for node in nodes], Placement._make
     return [
-        Placement(
-            need.key, nodes[i].name, strategy, cost, fitted, ((nodes[second].name, price),) if price < inf else ()
+        made(
+            (need.key, names[i], strategy, cost, fitted, ((names[second], price),) if price < inf else (), (), (), None)
         )
         for need, (i, cost, fitted, second, price) in zip(needs, picks, strict=False)
     ]
