@@ -153,11 +153,27 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+FOR_PROGRAMS = """## For programs
+
+Every command knows `-o json` and `-o yaml`. A list is an array, one thing an object with the fields of the
+[API](api.md). What goes on for a while (`logs`, `events -f`, `status -w`, and the commands that start a cluster or a
+part of it: `up`, `down`, `deck`, `sailor`) is one object after the other, a line of JSON or a YAML document each. A
+failure is a problem document on stderr, with the exit code that the text has. `-o name` prints names, one a line; `-q`
+ids of a list, and of an action nothing but what went wrong.
+
+```
+id=$(ormen run -d -o json nginx | jq -r '.[0].id')
+ormen up -d -o json | jq -r 'select(.kind == "result") | .manager'
+```
+"""
+
+
 def cli_page() -> str:
     """Return the page of every command's help, as it is printed at 80 columns."""
     parts = ["# Command line", "", "As `--help` prints it. This page is made by `scripts/docs`.", ""]
     parts += ["## Exit codes", "", "| code | means |", "| --- | --- |"]
     parts += [*(f"| {code} | {means} |" for code, means in MEANINGS.items()), ""]
+    parts += [*FOR_PROGRAMS.splitlines(), ""]
     root = click.Context(
         cli, info_name="ormen", terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=["-h", "--help"]
     )
