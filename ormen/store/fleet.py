@@ -102,25 +102,23 @@ class FleetReader(RedisStore):
         It costs what has changed since this process looked last; what a host uses is within a 64th of what it has.
         Who has which GPU of a node stands in the node's own hash, so one that has GPUs is looked at whole.
         """
-        connections, picture = self.connections, self._picture
-        quiet_ms = interval_ms(len(picture.views)) * self.settings.suspect_intervals
-        cluster, since = picture.since(connections=connections)
+        connections = self.connections
+        quiet_ms = interval_ms(len(self._picture)) * self.settings.suspect_intervals
+        cluster, since = self._picture.since(connections=connections)
         glance = Glance.of(self.run("fleet", cluster=cluster, since=str(since), quiet=str(quiet_ms)))
-        nodes, place = picture.take(glance, connections=connections)
-        odd = sorted((picture.odd | glance.silent | glance.shown.keys()) & place.keys())
-        if odd:
+        nodes, place, views, facts, odd = self._picture.take(glance, connections=connections)
+        asked = sorted((odd | glance.silent | glance.shown.keys()) & place.keys())
+        if asked:
             with self.client.pipeline(transaction=False) as pipe:
-                for name in odd:
+                for name in asked:
                     pipe.zscore(self.keys.heartbeats, name)
                     pipe.hmget(self.keys.node(name), DETAILS)
                 found = pipe.execute()
-            heard = {name: beat for name, beat in zip(odd, found[::2], strict=True) if beat is not None}
-            read = _Read(
-                picture.views, picture.facts, heard, glance.now_ms, glance.since_ms, glance.bar_ms, glance.shown
-            )
-            for name, detail in zip(odd, found[1::2], strict=True):
+            beats = {name: beat for name, beat in zip(asked, found[::2], strict=True) if beat is not None}
+            read = _Read(views, facts, beats, glance.now_ms, glance.since_ms, glance.bar_ms, glance.shown)
+            for name, detail in zip(asked, found[1::2], strict=True):
                 nodes[place[name]] = self._node(name, read, detail)
-        self._decoded.keep(picture.views)
+        self._decoded.keep(views)
         return nodes
 
     def looked_ports(self) -> Taken:

@@ -77,10 +77,23 @@ class Glance(NamedTuple):
         )
 
 
+class Seen(NamedTuple):
+    """The fleet as one look saw it: nodes in natural order, and the place, packed view and facts of each.
+
+    The list is the caller's own. The rest is shared and only grows, so that whoever has a place has a view.
+    """
+
+    nodes: list[Node]
+    place: Mapping[str, int]
+    views: Mapping[str, str]
+    facts: Mapping[str, str]
+    odd: frozenset[str]
+
+
 class Picture:
     """Every node, as it is if it is heard and nobody was told otherwise. Shared by the threads of a process.
 
-    `odd` are those that are anything but plainly ready by what is kept here. Lists that are handed out are copies.
+    Odd is a node that is anything but plainly ready by what is kept here.
     """
 
     def __init__(self, made: Callable[[str, str, str], Node], is_odd: Callable[[str, str], bool]) -> None:
@@ -94,9 +107,13 @@ class Picture:
         self._nodes: list[Node] = []
         self._taken: Taken = {}
         self._apart: Mapping[str, str] = {}
-        self.views: dict[str, str] = {}
-        self.facts: dict[str, str] = {}
-        self.odd: frozenset[str] = frozenset()
+        self._views: dict[str, str] = {}
+        self._facts: dict[str, str] = {}
+        self._odd: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        """Return how many nodes there were at the last look."""
+        return len(self._place)
 
     def since(self, *, connections: int) -> tuple[str, int]:
         """Return the cluster and the change from which on a look is to tell, -1 for everything.
@@ -107,8 +124,8 @@ class Picture:
             stale = time.monotonic() - self._whole_at > WHOLE_EVERY_S
             return self._cluster, -1 if stale or connections != self._connections else self._last
 
-    def take(self, glance: Glance, *, connections: int) -> tuple[list[Node], dict[str, int]]:
-        """Take in what a look brought; return the nodes in natural order, and the place of each.
+    def take(self, glance: Glance, *, connections: int) -> Seen:
+        """Take in what a look brought, and return the fleet with it.
 
         Of two looks the one that began earlier may come later: it brings nothing that the other has not.
         """
@@ -119,7 +136,7 @@ class Picture:
                 self._bring(glance.changed)
                 self._last = glance.last
             self._apart = glance.apart
-            return self._nodes[:], self._place
+            return Seen(self._nodes[:], self._place, self._views, self._facts, self._odd)
 
     def taken(self) -> Taken:
         """Return who holds which host port of every engine."""
@@ -137,21 +154,21 @@ class Picture:
     def _begin(self, glance: Glance, connections: int) -> None:
         rows = sorted(glance.changed, key=lambda row: natural(row.name))
         before = {name: self._nodes[i] for name, i in self._place.items()}
-        same = {row.name for row in rows if (self.views.get(row.name), self.facts.get(row.name)) == row[1:3]}
+        same = {row.name for row in rows if (self._views.get(row.name), self._facts.get(row.name)) == row[1:3]}
         self._nodes = [before[row.name] if row.name in same else self._made(*row[:3]) for row in rows]
         self._place = {row.name: i for i, row in enumerate(rows)}
-        self.views, self.facts = {row.name: row.view for row in rows}, {row.name: row.facts for row in rows}
+        self._views, self._facts = {row.name: row.view for row in rows}, {row.name: row.facts for row in rows}
         self._taken = {engine_of(row.view): _ports(row.ports) for row in rows}
-        self.odd = frozenset(row.name for row in rows if self._is_odd(row.view, row.facts))
+        self._odd = frozenset(row.name for row in rows if self._is_odd(row.view, row.facts))
         self._cluster, self._last = glance.cluster, glance.last
         self._whole_at, self._connections = time.monotonic(), connections
 
     def _bring(self, changed: Sequence[Changed]) -> None:
         odd = {row.name for row in changed if self._is_odd(row.view, row.facts)}
-        self.odd = (self.odd - {row.name for row in changed}) | odd
+        self._odd = (self._odd - {row.name for row in changed}) | odd
         place = dict(self._place)
         for row in changed:
-            self.views[row.name], self.facts[row.name] = row.view, row.facts
+            self._views[row.name], self._facts[row.name] = row.view, row.facts
             self._taken[engine_of(row.view)] = _ports(row.ports)
             node = self._made(row.name, row.view, row.facts)
             if row.name in place:
