@@ -15,7 +15,7 @@ from ormen.talk import STAT, Frame
 from worker_agent.docker_disk import QUICK_S, WORK_S
 from worker_agent.docker_gate import Ask, Gate, message
 from worker_agent.docker_line import framed
-from worker_agent.docker_streams import hang_up
+from worker_agent.docker_streams import hang_up, whole
 from worker_agent.runtime import RuntimeFault
 
 MOST_WAITING = 16
@@ -71,13 +71,12 @@ class CopyOut(Copy):
 
     def __init__(self, gate: Gate, container_id: str, path: str) -> None:
         super().__init__()
-        self._gate = gate
         ask = Ask("GET", f"/containers/{container_id}/archive", {"path": path}, stream=True)
         self._answer = gate.ask(ask, timeout_s=WORK_S)
         if self._answer.status_code != 200:
             raise refusal(path, self._answer)
         self._first: Frame | None = stat_frame(_stat_of(self._answer))
-        self._frames = framed(self._pieces(), tty=True)
+        self._frames = framed(whole(gate, self._answer, "GET /containers/ID/archive"), tty=True)
 
     def __next__(self) -> Frame:
         """Return the next piece."""
@@ -88,13 +87,6 @@ class CopyOut(Copy):
         """Hang up."""
         super().close()
         hang_up(self._answer)
-
-    def _pieces(self) -> Iterator[bytes]:
-        """Yield the archive as it comes; one that breaks off is a fault, since half of it may look like a whole one."""
-        try:
-            yield from self._answer.iter_content(chunk_size=None)
-        except (OSError, AttributeError) as error:  # urllib3 loses its file when hung up between two reads
-            raise self._gate.fault(error, "GET /containers/ID/archive") from error
 
 
 class CopyIn(Copy):

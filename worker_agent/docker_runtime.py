@@ -25,7 +25,7 @@ from worker_agent.docker_disk import QUICK_S, WORK_S, DockerDisk
 from worker_agent.docker_gate import Ask, Gate, message
 from worker_agent.docker_probe import DockerProbe
 from worker_agent.docker_pull import Pull, credentials, header_of
-from worker_agent.docker_streams import EngineStream, chunks, lines
+from worker_agent.docker_streams import EngineStream, lines, whole
 from worker_agent.docker_talk import DockerTalk
 from worker_agent.holders import engine_since, holder_of
 from worker_agent.runtime import (
@@ -241,7 +241,7 @@ class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
             raise RuntimeFault(docker_faults.log_unreadable(container_id))
         if answer.status_code != 200:
             raise self._gate.unexpected(ask, answer)
-        printed = docker_views.frames(chunks(answer))
+        printed = docker_views.frames(whole(self._gate, answer, "GET /containers/ID/logs"))
         return EngineStream(docker_views.timed_once(printed) if timestamps else printed, answer, self._streams)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from worker_agent.docker_gate import Gate
 from worker_agent.docker_views import frames
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ def hang_up(answer: Any) -> None:
     """Close the connection under a reader that may be waiting in it."""
     # Closing the response itself would wait for the lock its reader holds. An OSError or ValueError says
     # that the connection has ended by itself, a RuntimeError that it went back to the pool at its end.
+    answer.hung_up = True
     with suppress(OSError, ValueError, RuntimeError):
         answer.raw.shutdown()
 
@@ -55,6 +57,15 @@ def chunks(answer: Any) -> Iterator[bytes]:
     """Yield what comes, as it comes; a connection that breaks is the end."""
     with suppress(OSError, AttributeError):  # urllib3 loses its file when hung up between two reads
         yield from answer.iter_content(chunk_size=None)
+
+
+def whole(gate: Gate, answer: Any, doing: str) -> Iterator[bytes]:
+    """Yield what comes, as it comes; what breaks off is a fault unless we hung up: a part of it may look like all."""
+    try:
+        yield from answer.iter_content(chunk_size=None)
+    except (OSError, AttributeError) as error:  # as above
+        if not getattr(answer, "hung_up", False):
+            raise gate.fault(error, doing) from error
 
 
 def lines(answer: Any) -> Iterator[bytes]:

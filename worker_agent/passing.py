@@ -60,6 +60,10 @@ class Passing:
         if self._why:
             self._store.answer(self._id, "error", self._why, code=CODE_ENDS)
             return "closed"
+        if self._spool.fault is not None:
+            reason = self._spool.fault.reason
+            self._store.answer(self._id, "error", reason.sentence, code=reason.code.value)
+            return "broke off"
         self._store.answer(self._id, "end", decoder.decode(b"", final=True))
         return "sent"
 

@@ -277,7 +277,7 @@ class Runtime(ImageRuntime, Talking, Protocol):
         """Stream what it printed, both outputs, as it comes; `since_s` and `until_s` are seconds since the epoch.
 
         A line has one time, that of its beginning, however long it is. The stream ends at the container's end, or when
-        closed. Raise ContainerGone.
+        closed. Raise ContainerGone; reading raises EngineDown if the engine breaks off.
         """
         ...
 

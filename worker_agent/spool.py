@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from worker_agent.runtime import Stream
+from worker_agent.runtime import RuntimeFault, Stream
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ class Spool:
         self._changed = threading.Condition()
         self._held = bytearray()
         self._ended = False
+        self.fault: RuntimeFault | None = None
+        """Why the stream broke off before its end; known once `take` has returned None."""
         threading.Thread(target=self._read, name="spool", daemon=True).start()
 
     def take(self, timeout_s: float) -> bytes | None:
@@ -53,6 +55,8 @@ class Spool:
                         return
                     self._held += piece
                     self._changed.notify_all()
+        except RuntimeFault as fault:
+            self.fault = fault
         except Exception:
             log.exception("a stream broke off")
         finally:

@@ -134,6 +134,8 @@ class Sync:
 
     def _full(self, listed: Mapping[str, Container]) -> bool:
         """Read and compare every record; return whether another such pass has to follow, for the node to be ready."""
+        # Before the records: what is taken from the inbox after these were read is not to be forgotten for it.
+        known = self._controller.known().keys()
         held = {task.id: task for task in self._station.store.held(self._station.node)}
         unheld = [task_id for task_id in listed if task_id not in held]
         read: dict[str, Task | None] = self._station.store.read(unheld) if unheld else {}
@@ -146,7 +148,7 @@ class Sync:
                     self._controller.ignore(task_id, container)
             elif task is not None and not self._controller.consider(task, container) and not self._lanes.busy(task_id):
                 self._controller.look_at([task])
-        for task_id in self._controller.known().keys() - held.keys() - listed.keys():
+        for task_id in known - held.keys() - listed.keys():
             if not self._lanes.busy(task_id):
                 self._controller.forget(task_id)
         self._strays = {task_id: _standing(read[task_id]) for task_id in unheld}

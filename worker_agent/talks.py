@@ -43,6 +43,7 @@ class Talks:
         self._store = store or TalkStore(station.store.settings, station.store.client)
         self._open: dict[str, Talk | None] = {}
         self._lock = Lock()
+        self._over = ""
         self._kinds: dict[str, Begin] = {"exec": self._exec, "attach": self._attach, "copy": self._copy}
 
     def take(self, request: Request) -> None:
@@ -88,7 +89,8 @@ class Talks:
 
     def close(self) -> None:
         """End every talk, and tell its reader why; return once that is done, or after `CLOSE_S`."""
-        why = f"the agent of {self._station.node} was stopped"
+        with self._lock:
+            self._over = why = f"the agent of {self._station.node} was stopped"
         for talk_id, talk in self._under_way().items():
             self._lanes.submit(TALK, f"talk {talk_id} end", partial(talk.abandon, why))
         deadline = time.monotonic() + CLOSE_S
@@ -113,6 +115,9 @@ class Talks:
         talk = Talk(self._store, picked.id, dialogue, on_signal=self._on_signal(picked, container))
         with self._lock:
             self._open[picked.id] = talk
+            over = self._over
+        if over:
+            talk.abandon(over)
         self._lanes.submit(TALK, f"talk {picked.id} input", talk.listen)
         return talk.run()
 

@@ -1,4 +1,4 @@
-"""Copies out of a container when the engine breaks off in the middle."""
+"""Copies and logs out of a container when the engine breaks off in the middle."""
 
 from __future__ import annotations
 
@@ -27,4 +27,20 @@ def test_half_an_archive_is_no_copy(docker_bench: Bench, tmp_path: Path) -> None
         with pytest.raises(EngineDown):
             list(copy)
         copy.close()
+        assert runtime.inspect(container_id) is not None
+        runtime.close()
+
+
+def test_half_a_log_is_no_log(docker_bench: Bench, tmp_path: Path) -> None:
+    """A connection that breaks in the middle is not the end of what the container said."""
+    container_id = docker_bench.started()
+    docker_bench.world.say(container_id, "one")
+    with SocketProxy(str(tmp_path / "engine"), SOCKET) as line:
+        runtime = DockerRuntime(f"unix://{tmp_path}/engine")
+        log = runtime.logs(container_id, follow=True)
+        assert next(log) == b"one\n"
+        line.cut()
+        with pytest.raises(EngineDown):
+            list(log)
+        assert runtime.inspect(container_id) is not None
         runtime.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ormen.errors import Busy
+from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Request
 from ormen.store.replies import Asker, Reply
@@ -18,6 +19,7 @@ from tests.waiting import wait_until
 from worker_agent import passing as module
 from worker_agent import requests
 from worker_agent.passing import AHEAD_BYTES, WINDOW, Passing
+from worker_agent.runtime import EngineDown
 
 PIECE = b"x" * AHEAD_BYTES
 
@@ -44,6 +46,16 @@ class Printed:
 
     def close(self) -> None:
         self.closed.set()
+
+
+class Breaks(Printed):
+    """A log that breaks off after its pieces."""
+
+    def __next__(self) -> bytes:
+        try:
+            return super().__next__()
+        except StopIteration:
+            raise EngineDown(Reason(Code.ENGINE_DOWN, "Docker went away.")) from None
 
 
 @dataclass
@@ -142,6 +154,14 @@ def test_an_agent_that_ends_says_so(line: Line) -> None:
     made.close("the agent of node-1 ends")
     last = line.rest()[-1]
     assert (last.kind, last.data, last.code) == ("error", "the agent of node-1 ends", "AGENT_ENDS")
+
+
+def test_a_log_that_the_engine_breaks_off_does_not_look_complete(line: Line) -> None:
+    """What came is passed on, and then why no more does: the container may well have said more."""
+    line.begin(Breaks(b"one\n", ends=True))
+    found = line.rest()
+    assert "".join(each.data for each in found if each.kind == "data") == "one\n"
+    assert (found[-1].kind, found[-1].data, found[-1].code) == ("error", "Docker went away.", "ENGINE_DOWN")
 
 
 def test_a_request_that_nobody_waits_for_is_not_begun(line: Line) -> None:

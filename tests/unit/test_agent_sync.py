@@ -10,7 +10,7 @@ import pytest
 from ormen.errors import StoreUnavailable
 from ormen.reasons import Code
 from ormen.settings import Settings
-from ormen.task import State
+from ormen.task import State, Task
 from tests.unit.agents import AgentBench
 from tests.waiting import wait_until
 from worker_agent.sync import SEEN_EVERY_S
@@ -230,6 +230,23 @@ def test_an_instance_that_redis_has_forgotten_joins_again(bench: AgentBench) -> 
     assert bench.left == []
     assert bench.deck.node("node-1").takes_tasks
     assert bench.task(task.id).state is State.RUNNING
+
+
+def test_a_task_that_is_taken_during_a_pass_is_not_forgotten_for_it(
+    bench: AgentBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records of the pass were read before it came: what is known of it since then stays known."""
+    held, taken = bench.agent.station.store.held, []
+
+    def meanwhile(node: str) -> list[Task]:
+        before = held(node)
+        taken.append(bench.running())
+        return before
+
+    monkeypatch.setattr(bench.agent.station.store, "held", meanwhile)
+    bench.agent.sync.make_full()
+    bench.agent.sync.step(bench.now + 2)
+    assert taken[0].id in bench.agent.controller.known()
 
 
 def test_another_cluster_freezes_the_agent(bench: AgentBench) -> None:

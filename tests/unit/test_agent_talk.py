@@ -11,6 +11,7 @@ import pytest
 
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
+from ormen.store.agent import Request
 from ormen.store.talks import TalkStore, Wish
 from ormen.talk import ERR, EXIT, OUT, Frame
 from tests.unit.agents import AgentBench
@@ -119,6 +120,22 @@ def test_a_talk_that_is_given_up_says_why(talks: TalkStore, begin: Callable[[Fak
     talk = begin(Broken())
     talk.abandon("the agent of node-1 was stopped")
     assert last(talks).fault == ("ABANDONED", "it was ended: the agent of node-1 was stopped")
+
+
+def test_a_talk_that_begins_while_its_agent_ends_is_ended_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is begun between the order to end and the end is ended with a word, and not left to its silence."""
+    bench = AgentBench(settings)
+    talks = TalkStore(settings, bench.deck.client)
+    task, begun = bench.running(), FakeExec(ExecPlan(("sleep", "1")))
+    talks.open("t", task, Wish("exec", {"command": ["sleep"]}))
+    monkeypatch.setattr(bench.runtime, "exec", lambda *_: bench.agent.talks.close() or begun)
+    bench.agent.talks.take(Request("t", "talk", task.id, {}))
+    bench.agent.lanes.drain()
+    assert last(talks).fault == ("ABANDONED", "it was ended: the agent of node-1 was stopped")
+    assert begun.exit_code() is not None
+    bench.close()
 
 
 def test_single_bytes_that_nobody_reads_cost_a_bounded_amount(
