@@ -47,8 +47,9 @@ STALL_S = 120.0
 """A pull without any progress for so long is given up; a pull with progress may take for ever."""
 LOGIN_S = 12.0
 """A registry that is asked about a login, and whoever asked, wait no longer."""
-CONNECTIONS = 128
-"""Kept open: the agent's lanes use 103 at once, and heartbeat, sync and watcher their own."""
+CONNECTIONS = 192
+"""Kept open: the agent's lanes use 103 at once, a look at what tasks use 64, and heartbeat, sync and watcher their own.
+"""
 WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
 
 

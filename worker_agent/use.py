@@ -20,7 +20,8 @@ APART_S = 0.5
 FRESH_S = 10.0
 """How old that earlier look may be."""
 
-AT_ONCE = 8
+AT_ONCE = 64
+"""Containers looked at together. Docker before 23 shows figures once a second, so each further round is a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def top(ctx: click.Context, sort: str, once: bool) -> None:
         nodes, answer, look = client.nodes(), client.stats(), session.look()
         items = sorted(answer["items"], key=keys[sort])
         shown = items if look.width is None else items[:MOST_ROWS]
-        lines = [render.headline(nodes, items), "", render.nodes(nodes, look), "", render.tasks(shown, look)]
+        lines = [render.headline(nodes), "", render.nodes(nodes, look), "", render.tasks(shown, look)]
         return "\n".join([*lines, *render.silent(answer["nodes"])])
 
     show(session, draw, once=once)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Barrier
 from typing import Any
 
 import psutil
@@ -74,6 +75,20 @@ def test_the_use_of_the_processors_takes_two_looks(bench: AgentBench) -> None:
     first = users.answer({"tasks": None})["items"]
     assert ({row["task"] for row in first}, pauses, len(looks)) == ({web.id, other.id}, [APART_S], 4)
     assert [row["task"] for row in users.answer({"tasks": [web.id]})["items"]] == [web.id]
+
+
+def test_an_engine_that_shows_figures_once_a_second_makes_many_containers_wait_no_longer(bench: AgentBench) -> None:
+    """All containers are looked at together: those of Docker before 23 answer with the next second, however few ask."""
+    tasks = [bench.running(f"web-{place}") for place in range(24)]
+    together, use = Barrier(len(tasks)), bench.runtime.use
+
+    def slow(word: str) -> Any:
+        together.wait(timeout=5)
+        return use(word)
+
+    bench.runtime.use = slow  # type: ignore[method-assign]
+    rows = Users(bench.agent.station, pause=lambda _: None).answer({"tasks": None})["items"]
+    assert {row["task"] for row in rows} == {task.id for task in tasks}
 
 
 def test_an_agent_looks_only_when_it_is_asked(bench: AgentBench) -> None:

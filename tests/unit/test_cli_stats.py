@@ -52,11 +52,14 @@ def test_stats_for_programs() -> None:
 
 
 def test_top_shows_nodes_with_their_reservations_and_the_busiest_task_first() -> None:
-    """What is used stands beside what is reserved; the order is by cpu, memory or name, as asked."""
+    """What is used stands beside what is reserved; the order is by cpu, memory or name, as asked.
+
+    The first line counts also the tasks of a node that says nothing.
+    """
     with deck(ANSWERS) as stub:
         lines = ormen("top", at=stub.address).stdout.splitlines()
         by_memory = ormen("top", "--sort", "memory", at=stub.address).stdout.splitlines()
-    assert lines[0] == "1 node ready, 2 tasks running"
+    assert lines[0] == "1 node ready, 4 tasks on nodes"
     assert lines[3].split()[:6] == ["node-1", "ready", "4", "0.40", "1.5", "4"]
     assert [line.split()[0] for line in lines[6:8]] == ["web", "api"]
     assert [line.split()[0] for line in by_memory[6:8]] == ["api", "web"]

@@ -52,10 +52,10 @@ def silent(asked: Sequence[Record]) -> list[str]:
     return [f"! {clean(node['error'])}; its tasks are left out" for node in asked if node["error"]]
 
 
-def headline(found: Sequence[Record], items: Sequence[Record]) -> str:
-    """Return the first line of `top`."""
+def headline(found: Sequence[Record]) -> str:
+    """Return the first line of `top`: all tasks that nodes have, also those of which a silent node tells nothing."""
     ready = sum(node["state"] == "ready" for node in found)
-    return f"{count(ready, 'node')} ready, {count(len(items), 'task')} running"
+    return f"{count(ready, 'node')} ready, {count(sum(node['tasks'] for node in found), 'task')} on nodes"
 
 
 def _cells(item: Record) -> dict[str, str]:
