@@ -104,7 +104,6 @@ class CopyIn(Copy):
         if found is not None and found["mode"] & LINK:
             path = posixpath.join(posixpath.dirname(path), found["linkTarget"])
             found = self._stat(path)
-        self._path = path
         folder = found is not None and found["mode"] & DIRECTORY
         self._into = path if folder else posixpath.dirname(path.rstrip("/")) or "/"
         self._told = False
@@ -123,7 +122,7 @@ class CopyIn(Copy):
         finally:
             self._over.set()
         if answer.status_code != 200:
-            raise refusal(self._path, answer)
+            raise refusal(self._into, answer)
         raise StopIteration
 
     def write(self, data: bytes) -> None:

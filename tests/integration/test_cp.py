@@ -90,7 +90,7 @@ def test_a_tar_goes_through_as_it_is(hall: Hall) -> None:
     ("/nosuch", "web:/x", 1, b"/nosuch: no such file"),
     ("/etc/hostname", "web:/nosuch/", 1, b"there is no folder /nosuch/ in the container"),
     ("/etc", "web:/bin/busybox", 1, b"is a file in the container"),
-    ("/etc/hostname", "web:/no/such/file", 1, b"There is no /no/such"),
+    ("/etc/hostname", "web:/no/such/file", 1, b"There is no /no/such in the container"),
     ("a", "b", 2, b"neither names a container"),
     ("web:/a", "web:/b", 2, b"both are in containers"),
     ("wbe:/a", "b", 3, b"TASK_NOT_FOUND"),
