@@ -10,11 +10,14 @@ from manager_api.submission import Deck
 from ormen.errors import NodeNotFound
 from ormen.events import Event
 from ormen.node import Node
+from ormen.reasons import Code
 from ormen.scheduler.explanation import refuse
+from ormen.scheduler.values import Fleet
 from ormen.schema import resolve
 from ormen.store.manager import ManagerStore
 from ormen.task import ENDED, PLACED, State, Task
 from ormen.why.case import Case
+from ormen.why.circle import chain
 from ormen.why.document import explain, explain_node
 
 STOP_MS = 60_000
@@ -62,7 +65,16 @@ def _waiting(deck: Deck, case: Case) -> Case:
     seen = _seen(deck, replace(case, need=need_of(case.task, case.spec, now_ms=case.now_ms)))
     assert seen.need is not None
     assert seen.fleet is not None
-    return replace(seen, refusal=refuse(seen.need, seen.fleet), queue=deck.store.queue_of(case.task))
+    refusal = refuse(seen.need, seen.fleet)
+    around = _circle(deck.store, case.task, seen.fleet) if refusal.reason.code is Code.NEAR else ()
+    return replace(seen, refusal=refusal, queue=deck.store.queue_of(case.task), circle=around)
+
+
+def _circle(store: ManagerStore, task: Task, fleet: Fleet) -> tuple[Task, ...]:
+    """Return the tasks of the circle in which the task waits for ever, if it does."""
+    waiting = store.waiting_near()
+    seats = store.beside([node.name for node in fleet.nodes], sorted({str(one.spec["near"]) for one in waiting}))
+    return chain(task, waiting, there={word for word, nodes in seats.items() if nodes})
 
 
 def _seen(deck: Deck, case: Case) -> Case:

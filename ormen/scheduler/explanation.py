@@ -106,8 +106,14 @@ def refuse(need: Need, fleet: Fleet) -> Refusal:
         blockers=blockers,
         fixes=sentences.fixes(views, finding),
         notes=finding.notes,
-        clause=finding.clause or f" because {finding.sentence[0].lower()}{finding.sentence[1:]}",
+        clause=finding.clause or f" because {_clause(finding.sentence)}",
     )
+
+
+def _clause(sentence: str) -> str:
+    """Return a sentence to stand after "because"; one that leaves its subject out gets one."""
+    said = f"{sentence[0].lower()}{sentence[1:]}"
+    return f"it {said}" if said.startswith(("is ", "needs ")) else said
 
 
 def could_ever(need: Need, fleet: Fleet) -> CouldFit:

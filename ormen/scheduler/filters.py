@@ -136,7 +136,7 @@ class Amount:
         asked, free = self.of(need.resources), self.of(room(need, node))
         if asked <= free:
             return ()
-        has = self.down(free) if self.code is Code.FIT_CPU else size_beside(free, self.up(asked))
+        has = self.down(free) if self.is_counted else size_beside(free, self.up(asked))
         said = without_unit(has, beside=self.up(asked))
         sentence = f"{self.noun}: asks {self.up(asked)}, {said} free"
         change = None

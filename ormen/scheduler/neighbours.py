@@ -157,10 +157,19 @@ class Beside:
         if code is Code.NEAR:
             there = [node for node, count in self._neighbours.beside.get(str(rules.near), {}).items() if count]
             where = f"is on {listed(there)}, which cannot take it" if there else "is on no node"
-            remedy = (f"start {rules.near}, or run it without near", None)
+            cure = f"let {listed(there, link='or')} take tasks again" if there else f"start {rules.near}"
+            remedy = (f"{cure}, or run it without near", None)
             return Finding(code, f"Is to be near {rules.near}, which {where}.", fixes=(remedy,))
-        whom = f"{rules.far}, which it is to be far from" if rules.far else "a task that is to be far from it"
-        return Finding(code, f"{who} {whom}.", fixes=(("add a node", "ormen sailor"),))
+        return self._kept_apart(rules.far, nodes, who)
+
+    def _kept_apart(self, far: str | None, nodes: Sequence[Node], who: str) -> Finding:
+        """Return that a rule of its own, or of those that are there, keeps the need off all these nodes."""
+        whom, other = "a task that is to be far from it", "that task"
+        if far is not None and all(self._neighbours.there(far, node.name) for node in nodes):
+            whom, other = f"{far}, which it is to be far from", far
+        elif far is not None:
+            whom = "a task that it may not be beside"
+        return Finding(Code.FAR, f"{who} {whom}.", fixes=((f"add a node, or stop {other}", None),))
 
 
 def _each(nodes: Sequence[Node]) -> str:

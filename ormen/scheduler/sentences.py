@@ -87,6 +87,10 @@ def fixes(views: Views, finding: Finding) -> tuple[tuple[str, str | None], ...]:
     if finding.code is Code.FIT_PORT:
         container = (views.need.fixed_ports() or views.need.ports)[0].container
         found.append((f"publish any free port instead: -p {container}", None))
+    if finding.code in (Code.NODE_SUSPECT, Code.NODE_LOST):
+        # Some may only be listing their containers still: those need no help.
+        gone = [node.name for node in views.allowed if node.state in (NodeState.SUSPECT, NodeState.LOST)]
+        found += [(f"bring {listed(gone, link='or')} back", None)] if gone else []
     return tuple(found) or (("add a node", "ormen sailor"),)
 
 

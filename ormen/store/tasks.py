@@ -171,6 +171,12 @@ class TaskReader(TaskLister):
         return (line.index(task.id) + 1, len(line)) if task.id in line else None
 
     @answering
+    def waiting_near(self) -> list[Task]:
+        """Return the tasks that have no node and are to be near another, of the first 1,000 that wait."""
+        found = self.read(self.client.zrange(self.keys.waiting, 0, SCAN - 1))
+        return [task for task in found.values() if task and task.seat is None and task.spec.get("near")]
+
+    @answering
     def follow(self, after: str, block_ms: int) -> list[Event]:
         """Return the events after an id, waiting up to `block_ms` (under 4 s) for the first."""
         replies: Any = self.client.xread({self.keys.events: after}, count=1000, block=block_ms)

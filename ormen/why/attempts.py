@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -10,12 +11,18 @@ from ormen.clock import rfc3339
 from ormen.exits import coded, signal_of
 from ormen.reasons import Code
 from ormen.task import Attempt
-from ormen.units import format_size
+from ormen.units import MIB, format_size
 from ormen.why.case import Case
 from ormen.why.phrases import about, lowered
 
 MOST_S = 60.0
 """The longest pause between two attempts, as the agents keep it."""
+
+_REACHED = re.compile(r"its limit of (\d+) MiB")
+"""As the agent writes it."""
+
+AT_ONCE_S = 0.05
+"""What ran no longer would read as 0.0 s."""
 
 _ENDS = {
     Code.INTERRUPTED: "interrupted",
@@ -35,7 +42,7 @@ def ran_s(attempt: Attempt) -> float | None:
     return max(0.0, (attempt.ended_ms - attempt.started_ms) / 1000)
 
 
-def document(attempt: Attempt, limit_bytes: int | None) -> dict[str, Any]:
+def document(attempt: Attempt) -> dict[str, Any]:
     """Return an ended attempt as ``why`` shows it; what reached its limit of memory has had just that at its peak."""
     code = attempt.reason.code if attempt.reason else None
     ran = ran_s(attempt)
@@ -47,17 +54,24 @@ def document(attempt: Attempt, limit_bytes: int | None) -> dict[str, Any]:
         "ran_s": None if ran is None else round(ran, 1),
         "exit_code": attempt.exit_code,
         "signal": signal_of(attempt.exit_code),
-        "peak_bytes": limit_bytes if code is Code.OOM else None,
+        "peak_bytes": reached_bytes(attempt),
         "code": code.value if code else None,
-        "ended_by": ended_by(attempt, limit_bytes),
+        "ended_by": ended_by(attempt),
     }
 
 
-def ended_by(attempt: Attempt, limit_bytes: int | None) -> str:
+def reached_bytes(attempt: Attempt) -> int | None:
+    """Return the limit of memory that an attempt was killed at; the spec may have another by now. None without one."""
+    found = _REACHED.search(attempt.reason.sentence) if attempt.reason and attempt.reason.code is Code.OOM else None
+    return int(found[1]) * MIB if found else None
+
+
+def ended_by(attempt: Attempt) -> str:
     """Return what ended an attempt, in a few words: ``exit code 1``, ``out of memory, limit 256 MiB``."""
     code = attempt.reason.code if attempt.reason else None
     if code is Code.OOM:
-        return f"out of memory, limit {format_size(limit_bytes)}" if limit_bytes else "out of memory"
+        limit = reached_bytes(attempt)
+        return f"out of memory, limit {format_size(limit)}" if limit else "out of memory"
     if code is Code.NODE_LOST:
         return f"{attempt.node} lost"
     if code is Code.NODE_DRAINING:
@@ -85,11 +99,15 @@ def _code(attempt: Attempt) -> Code | None:
 
 
 def lasting(attempts: Sequence[Attempt]) -> str | None:
-    """Return ``about 2s``: how long attempts that ran about equally long did; None where they differ, or never ran."""
+    """Return how long attempts that ran about equally long did, to stand before "after": ``about 2s``, or ``right``.
+
+    None where they differ, or never ran.
+    """
     times = sorted(time for one in attempts if (time := ran_s(one)) is not None)
     if not times or times[-1] > 2 * times[0] + 1:
         return None
-    return f"about {about(times[len(times) // 2])}"
+    middle = times[len(times) // 2]
+    return "right" if middle < AT_ONCE_S else f"about {about(middle)}"
 
 
 def pauses_s(case: Case) -> list[float]:

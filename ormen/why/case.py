@@ -23,7 +23,8 @@ class Case:
     `node` is that of the latest attempt, None if there is none or it is known no more. `events` are those of the latest
     attempt, oldest first, as far as they were read. `need`, `fleet` and `refusal` are there for a task that waits, or
     when it was asked for a node; `refusal` then also where some node fits. `queue` is (place, length) among those that
-    wait for room. `interval_ms` is the time between heartbeats, `lost_ms` the silence after which a node is lost.
+    wait for room. `circle` is the task and those that it waits for, each to be near the next, if that comes round.
+    `interval_ms` is the time between heartbeats, `lost_ms` the silence after which a node is lost.
     """
 
     task: Task
@@ -35,6 +36,7 @@ class Case:
     fleet: Fleet | None = None
     refusal: Refusal | None = None
     queue: tuple[int, int] | None = None
+    circle: tuple[Task, ...] = ()
     brake: Brake = field(default_factory=Brake)
     interval_ms: int = 1_000
     lost_ms: int = 8_000

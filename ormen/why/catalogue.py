@@ -17,11 +17,10 @@ Remedy = tuple[str, str | None]
 """A sentence, and the command that does it, if one command does; both with {name}, {node}, {container}."""
 
 FIXES: Mapping[Code, tuple[Remedy, ...]] = {
-    Code.PORT_IN_USE: (("end what holds the port, or publish any free one instead: -p {container}", None),),
+    Code.PORT_IN_USE: (("publish any free port instead: -p {container}", None),),
     Code.NAME_TAKEN: (("remove that container on {node}: docker rm {container_name}", None),),
     Code.DISK_FULL: (("remove what nothing needs", "ormen prune --images"),),
     Code.STOPPED: (("start it again", "ormen restart {name}"),),
-    Code.DEADLINE_WAIT: (("try again for as long", "ormen retry {name}"),),
     Code.RESTARTED: (),
     Code.CLUSTER_DOWN: (("start its node again: ormen up, or the agent of {node}", None),),
     Code.ENGINE_DOWN: (("start Docker on {node}", None),),

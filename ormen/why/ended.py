@@ -47,7 +47,6 @@ def failed(case: Case) -> Story:
     if reason is None:
         return Story(None, f"{task.name} has failed; why was not written down.", None, _evidence(case, lines=5))
     last = case.ended[0] if case.ended else None
-    again = Fix("try it again", f"ormen restart {task.name}")
     if last and reason.code is Code.OOM:
         story = oom(case, last)
         return Story(story.code, f"{story.sentence[:-1]}{_spent(reason.sentence)}.", story.fixes, story.more)
@@ -55,7 +54,9 @@ def failed(case: Case) -> Story:
     sentence = f"{task.name} failed: {f'it {said}' if said else lowered(reason.sentence)}."
     cure = clues.cure(last.log_tail) if last else None
     fixes = (Fix(cure),) if cure else catalogue.fixes(reason.code, case, node=last.node if last else None)
-    return Story(reason.code, sentence, (*fixes, again), _evidence(case, lines=5))
+    # What to do about a wait that was too long ends with trying again.
+    again = () if reason.code is Code.DEADLINE_WAIT else (Fix("try it again", f"ormen restart {task.name}"),)
+    return Story(reason.code, sentence, (*fixes, *again), _evidence(case, lines=5))
 
 
 def _spent(sentence: str) -> str:
@@ -65,6 +66,5 @@ def _spent(sentence: str) -> str:
 
 
 def _evidence(case: Case, *, lines: int) -> dict[str, object]:
-    limit = case.spec.memory_limit_bytes
     words = attempts.last_words(case.ended[:1], most=lines) if lines else {}
-    return {"attempts": [attempts.document(one, limit) for one in case.ended], **words}
+    return {"attempts": [attempts.document(one) for one in case.ended], **words}

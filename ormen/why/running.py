@@ -72,7 +72,7 @@ def _before(case: Case) -> Story | None:
     if last.reason.code is Code.OOM:
         story = waiting.oom(case, last)
         return Story(story.code, story.sentence, story.fixes, {**story.more, "now": now(case)})
-    more = {"attempts": [attempts.document(one, case.spec.memory_limit_bytes) for one in case.ended]}
+    more = {"attempts": [attempts.document(one) for one in case.ended]}
     return Story(last.reason.code, _ended(case, last), (), {**more, "now": now(case), **_words(last)})
 
 
@@ -88,7 +88,9 @@ def _ended(case: Case, last: Attempt) -> str:
     said = attempts.without_pause(reason.sentence)
     if last.started_ms is None:
         return f"{task.name} was refused by {last.node} at {at} and runs on {task.node} now: {lowered(said)}."
-    if reason.code in MOVED or last.node != task.node:
+    if reason.code in MOVED and last.node == task.node:
+        return f"{task.name} runs on {task.node} again, from which it was taken at {at}: {lowered(said)}."
+    if last.node != task.node:
         return f"{task.name} was moved from {last.node} to {task.node} at {at}: {lowered(said)}."
     spoken = predicate(said)
     return f"{task.name} was started again at {at}: {f'it {spoken}' if spoken else lowered(said)}."

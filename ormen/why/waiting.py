@@ -6,8 +6,8 @@ from ormen.exits import coded
 from ormen.reasons import WAITS_FOR_ROOM, Code
 from ormen.scheduler.words import listed
 from ormen.task import Attempt, State
-from ormen.units import format_age, format_duration, format_size
-from ormen.why import attempts, catalogue, clues, nodes
+from ormen.units import MIB, format_age, format_duration, format_size
+from ormen.why import attempts, catalogue, circle, clues, nodes
 from ormen.why.attempts import ran_s
 from ormen.why.case import Case, Fix, Story
 from ormen.why.phrases import told
@@ -48,6 +48,8 @@ def room(case: Case) -> Story:
     assert refusal is not None
     if refusal.could_fit == "now":
         return _due(case)
+    if case.circle:
+        return circle.story(case)
     fixes = tuple(Fix(sentence, command) for sentence, command in refusal.remedies(name))
     more = {"notes": list(refusal.notes), "could_fit": refusal.could_fit}
     return Story(refusal.reason.code, refusal.why(name), fixes, more | _queue(case, refusal.reason.code))
@@ -100,7 +102,8 @@ def _port_everywhere(case: Case) -> Story | None:
     sentence = f"{case.task.name} waits because host port {port} is taken on {where}."
     fixed = [one.container for one in case.spec.ports if one.host is not None]
     fixes = (Fix(f"publish any free port instead: -p {fixed[0]}"),) if fixed else ()
-    return Story(Code.FIT_PORT, sentence, fixes, {"could_fit": "later"} | _queue(case, Code.FIT_PORT))
+    more = {"could_fit": "later", "next": attempts.next_attempt(case) if _pauses(case) else None}
+    return Story(Code.FIT_PORT, sentence, fixes + catalogue.retry(case), more | _queue(case, Code.FIT_PORT))
 
 
 def tried(case: Case) -> Story:
@@ -140,9 +143,8 @@ def _exits(case: Case, last: Attempt) -> Story:
 
 
 def _evidence(case: Case, *, lines: int) -> dict[str, object]:
-    limit = case.spec.memory_limit_bytes
     return {
-        "attempts": [attempts.document(one, limit) for one in case.ended],
+        "attempts": [attempts.document(one) for one in case.ended],
         "next": attempts.next_attempt(case) if case.task.state == "pending" else None,
         "could_fit": case.refusal.could_fit if case.refusal else None,
         **attempts.last_words(case.ended[:1], most=lines),
@@ -151,19 +153,22 @@ def _evidence(case: Case, *, lines: int) -> dict[str, object]:
 
 def oom(case: Case, last: Attempt) -> Story:
     """Return that an attempt was killed for want of memory, and what would give it more."""
-    task, limit = case.task, case.spec.memory_limit_bytes
+    task, limit = case.task, attempts.reached_bytes(last)
     ran = ran_s(last)
     reached = f"it reached its limit of {format_size(limit)}" if limit else "its host had none left"
     after = f" after {format_age(ran)}" if ran is not None and ran >= 1 else " at once"
     then = f"; {next_try(case)}" if task.state == "pending" else ""
     sentence = f"{task.name} was killed for want of memory: {reached}{after}{then}."
-    return Story(Code.OOM, sentence, _more_memory(case), _evidence(case, lines=1))
+    return Story(Code.OOM, sentence, _more_memory(case, reached=limit or 0), _evidence(case, lines=1))
 
 
-def _more_memory(case: Case) -> tuple[Fix, ...]:
+def _more_memory(case: Case, *, reached: int) -> tuple[Fix, ...]:
     limit, name = case.spec.memory_limit_bytes, case.task.name
     if not limit:
         return (Fix("reserve what it needs, so that a node with room is chosen", f"ormen update {name} --memory SIZE"),)
+    if limit // MIB > reached // MIB:  # the agent tells whole MiB
+        more = Fix(f"it has {format_size(limit)} by now: ormen restart {name}")
+        return ((more,) if case.task.state is State.FAILED else ()) + catalogue.retry(case)
     twice = f"{2 * limit // 1024**2}m"
     free = case.node.free.memory_bytes if case.node else 0
     room_for_it = f" ({case.node.name} has {format_size(free)} free)" if case.node and free >= limit else ""

@@ -169,6 +169,22 @@ def test_a_gpu_that_another_task_has_is_what_blocks_a_node(api: FlaskClient, sai
     assert "task one" in str(three["nodes"][0]["blockers"])
 
 
+def test_tasks_that_are_each_to_be_near_the_other_wait_for_ever_and_it_is_said(
+    api: FlaskClient, sailor: Sailor, store: LoopStore
+) -> None:
+    """Of both; once one that is free has the name of a group, the other can go there."""
+    sailor.start(submit(api, name="other"))
+    submit(api, near="cache")
+    cache = submit(api, name="cache", near="web")
+    assert why(api)["sentence"].startswith("web waits for ever: it is to be near cache and cache is to be near web,")
+    assert (why(api, "cache")["could_fit"], why(api, "cache")["code"]) == ("never", "NEAR")
+    store.client.hset(store.keys.groups("node-1"), "cache", 1)
+    assert "for ever" not in why(api, "cache")["sentence"]
+    store.client.hdel(store.keys.groups("node-1"), "cache")
+    api.delete(f"/v1/tasks/{cache}?force=1")
+    assert why(api)["sentence"] == "web waits because it is to be near cache, which is on no node."
+
+
 def test_asking_why_changes_nothing(api: FlaskClient, sailor: Sailor, store: LoopStore) -> None:
     """Redis is the same to the last key before and after, whatever the task's state."""
     running = submit(api, name="one")

@@ -9,7 +9,7 @@ from ormen.node import Node, NodeState, Resources
 from ormen.reasons import Code, Reason
 from ormen.scheduler.explanation import refuse
 from ormen.scheduler.placement import Fleet, Need, Refusal, place
-from ormen.spec import PortSpec
+from ormen.spec import NO_RULES, PortSpec
 
 GIB = 1024**3
 
@@ -171,3 +171,52 @@ def test_the_operator_s_own_words_are_kept() -> None:
     reason = Reason(Code.NODE_DRAINING, "Draining since 10:02 by ann, kernel.")
     told = refused(asks(), node("node-2", state=NodeState.DRAINING, state_reason=reason))
     assert told.blockers["node-2"][0].sentence == "draining since 10:02 by ann, kernel"
+
+
+def test_gpus_are_counted_in_a_nodes_row() -> None:
+    """They are things and no bytes."""
+    asked = replace(asks(), resources=Resources(1000, GIB, 0, gpus=3))
+    some = replace(node("node-1"), capacity=Resources(4000, 8 * GIB, 100 * GIB, gpus=4), reserved=Resources(gpus=2))
+    (blocker,) = refused(asked, some).blockers["node-1"]
+    assert (blocker.sentence, blocker.fits_if and blocker.fits_if.text) == ("GPUs: asks 3, 2 free", "gpus <= 2")
+
+
+def test_a_reason_without_a_subject_gets_one_after_because() -> None:
+    """As a sentence is spoken; one with a subject stays as it is."""
+    told = refused(asks(16, cpu=8000), node("a", memory=32 * GIB), node("b", capacity=Resources(16000, GIB, 0)))
+    assert told.why("train").startswith("train waits because it needs 16 GiB of memory and 8 cpu on one node; no node")
+    assert refused(asks()).why("train") == "train waits because no node has joined the cluster yet."
+
+
+@pytest.mark.parametrize("state", [NodeState.SUSPECT, NodeState.LOST])
+def test_who_waits_for_a_silent_node_is_not_told_to_add_another(state: NodeState) -> None:
+    """The one that its constraint names is to come back."""
+    told = refused(asks(constraints=("node=b",)), node("a"), node("b", state=state))
+    assert told.fixes == (("bring b back", None),)
+
+
+def test_who_is_to_be_near_one_on_a_closed_node_is_not_told_to_start_it() -> None:
+    """It is there: its node is what has to take tasks again."""
+    asked = asks(name="train", rules=replace(NO_RULES, near="cache"))
+    told = refused(asked, node("a"), node("b", state=NodeState.CORDONED), beside={"cache": {"b": 1}})
+    assert told.reason.sentence == "Is to be near cache, which is on b, which cannot take it."
+    assert told.fixes == (("let b take tasks again, or run it without near", None),)
+
+
+@pytest.mark.parametrize(
+    ("far", "beside", "sentence", "fix"),
+    [
+        ("db", {"db": {"a": 1, "b": 1}}, "db, which it is to be far from.", "add a node, or stop db"),
+        (None, {}, "a task that is to be far from it.", "add a node, or stop that task"),
+        ("db", {"db": {"a": 1}}, "a task that it may not be beside.", "add a node, or stop that task"),
+    ],
+)
+def test_who_is_kept_apart_is_told_by_whom(
+    far: str | None, beside: dict[str, dict[str, int]], sentence: str, fix: str
+) -> None:
+    """By its own rule, by that of another, or by one here and the other there; a node more or one task less helps."""
+    asked = asks(name="train", group="train", rules=replace(NO_RULES, far=far))
+    apart = {} if sentence.startswith("db") else {"train": {"a": 1, "b": 1}}
+    told = refused(asked, node("a"), node("b"), beside=beside, apart=apart)
+    assert told.reason == Reason(Code.FAR, f"Both nodes that take tasks have {sentence}")
+    assert told.fixes == ((fix, None),)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from why_cases import at, case, event, exit_of, node, task, waiting
+from why_cases import MIB, at, case, event, exit_of, node, task, waiting
 
 from ormen.brake import Brake
 from ormen.cli.render.text import Look
@@ -91,13 +91,16 @@ def test_a_pull_under_way_tells_amount_rate_and_what_is_left() -> None:
 
 
 def test_a_message_that_nobody_took_says_what_follows() -> None:
-    """After half a minute it is a stalled start."""
+    """After half a minute it is a stalled start; after a whole one another node has it."""
     early, late = (
-        told(case(sent(), clock, node=node("node-1", heartbeat_ms=at(clock) - 400, heartbeat_age_s=0.4, facts=HEARS)))
-        for clock in ("10:04:45", "10:05:20")
+        explain(
+            case(sent(), clock, node=node("node-1", heartbeat_ms=at(clock) - 400, heartbeat_age_s=0.4, facts=HEARS))
+        )
+        for clock in ("10:05:07", "10:05:08")
     )
-    assert (early[0], late[0]) == (None, "START_STALLED")
-    assert late[1].startswith("web was sent to node-1 42s ago and not received yet; its agent last spoke 0.4s ago")
+    assert (early["code"], late["code"]) == (None, "START_STALLED")
+    assert late["sentence"].startswith("web was sent to node-1 30s ago and not received yet; its agent last spoke 0.4s")
+    assert (late["next"]["at"], late["next"]["kind"]) == ("2026-11-21T10:05:38.000Z", "node")
 
 
 def test_a_task_on_a_silent_node_says_when_it_was_last_seen() -> None:
@@ -119,6 +122,17 @@ def test_a_task_that_was_moved_says_from_where_and_why_for_ten_minutes() -> None
     code, sentence = told(case(found, "10:05:00", node=node("node-1")))
     assert (code, sentence.startswith("web was moved from node-2 to node-1 at ")) == ("NODE_LOST", True)
     assert told(case(found, "10:15:00", node=node("node-1")))[0] is None
+
+
+def test_a_task_that_got_its_node_back_was_not_moved() -> None:
+    """It is where it was; when and why it had been taken from there."""
+    lost = Reason(Code.NODE_LOST, "node-1 is lost: silent for 8.0s.")
+    before = Attempt(1, "node-1", None, at("09:00:00"), at("09:00:01"), at("10:03:45"), reason=lost)
+    found = runs(attempt=2, attempts=(before, Attempt(2, "node-1", None, at("10:03:45"), at("10:03:46"))),
+                 started_ms=at("10:03:46"))  # fmt: skip
+    code, sentence = told(case(found, "10:05:00", node=node("node-1")))
+    assert (code, sentence.startswith("web runs on node-1 again, from which it was taken at ")) == ("NODE_LOST", True)
+    assert sentence.endswith(": node-1 is lost: silent for 8.0s.")
 
 
 def test_a_check_not_passed_yet_says_its_last_answer_and_until_when_failures_are_free() -> None:
@@ -203,6 +217,51 @@ def test_ends_of_several_kinds_are_not_told_as_one() -> None:
     )
 
 
+def test_the_limit_that_was_reached_is_that_of_the_attempt() -> None:
+    """Whoever has changed the limit since is told that to start it again is enough; who has not, what to change."""
+    said = Reason(
+        Code.OOM, "Killed for want of memory: it reached its limit of 20 MiB, 3.0s after its start on node-1."
+    )
+    past = (exit_of(1, "node-1", "10:00:00", "10:00:03", code=137, reason=said),)
+    documents = [
+        explain(case(task("web", State.FAILED, {"memory": size}, reason=said, attempts=past), "10:01:00"))
+        for size in (20 * MIB + 1000, 120 * MIB)
+    ]
+    for document in documents:
+        assert document["sentence"] == "web was killed for want of memory: it reached its limit of 20 MiB after 3s."
+        assert (document["attempts"][0]["peak_bytes"], document["attempts"][0]["ended_by"]) == (
+            20 * MIB, "out of memory, limit 20 MiB",
+        )  # fmt: skip
+    assert [document["fixes"][0]["sentence"] for document in documents] == [
+        "ormen update web --memory 40m, then ormen restart web", "it has 120 MiB by now: ormen restart web",
+    ]  # fmt: skip
+
+
+def test_a_program_that_ends_as_soon_as_it_has_begun_is_told_so() -> None:
+    """And not as 0.0 s."""
+    past = tuple(exit_of(n, "node-1", f"10:00:0{n}.000", f"10:00:0{n}.020") for n in (1, 2))
+    found = task("web", State.PENDING, {}, reason=past[-1].reason, attempt=2, node="node-1", attempts=past,
+                 next_try_ms=at("10:00:06"))  # fmt: skip
+    assert told(waiting(found, "10:00:05", node("node-1")))[1] == (
+        "web exits with code 1 right after each start; next try in 1s."
+    )
+
+
+def test_a_port_held_outside_ormen_everywhere_is_tried_again_and_that_is_said() -> None:
+    """Its holder tells nobody when it ends: when the next try is, and how to have it now."""
+    said = "Host port 8080/tcp is held outside ormen by nginx, pid 812; end that, or publish another port."
+    past = tuple(
+        Attempt(n, f"node-{n}", None, at("10:00:01"), None, at("10:00:02"), reason=Reason(Code.PORT_IN_USE, said))
+        for n in (1, 2)
+    )
+    spec = {"ports": [{"container": 80, "host": 8080}]}
+    found = task("web", State.PENDING, spec, reason=past[-1].reason, attempt=2, attempts=past, node="node-2",
+                 avoid={"node-1": at("10:10:00"), "node-2": at("10:10:00")}, next_try_ms=at("10:00:06"))  # fmt: skip
+    document = explain(waiting(found, "10:00:05", node("node-1"), node("node-2")))
+    assert document["sentence"] == "web waits because host port 8080 is taken on every node."
+    assert (document["next"]["at"], document["fixes"][-1]["command"]) == ("2026-11-21T10:00:06.000Z", "ormen retry web")
+
+
 def test_a_deadline_is_told_with_what_was_waited_for() -> None:
     """As the task's own doing, and what to do."""
     reason = Reason(Code.DEADLINE_WAIT, "Did not run within 10m, its deadline.wait. Needs 640 cpu.")
@@ -211,6 +270,8 @@ def test_a_deadline_is_told_with_what_was_waited_for() -> None:
     assert (code, sentence) == (
         "DEADLINE_WAIT", "web failed: it did not run within 10m, its deadline.wait. Needs 640 cpu.",
     )  # fmt: skip
+    (fix,) = explain(case(found, "10:13:00"))["fixes"]
+    assert fix["sentence"] == "cure what its sentence says it waited for, then try again: ormen retry web"
 
 
 def test_a_task_that_nobody_saw_end_says_so() -> None:
