@@ -13,7 +13,7 @@ from ormen.scheduler.explanation import filters, fits_if
 from ormen.scheduler.filters import OPEN, WHERE, Amount, Filter, room
 from ormen.scheduler.values import Blocker, Change, Fleet, Need
 from ormen.why.case import Case
-from ormen.why.phrases import standing
+from ormen.why.phrases import lowered, standing
 
 SHOWN = 20
 """Up to so many nodes are all told in full."""
@@ -82,8 +82,7 @@ def _refused(reason: Reason) -> Blocker:
         outside = OUTSIDE.fullmatch(port["holder"])
         who = f"in use outside ormen ({outside['name']})" if outside else f"held {port['holder']}"
         return Blocker(reason.code, f"port {name}: {who}", fits_if=Change("that process ends", {"port": name}))
-    said = reason.sentence.partition(";")[0].rstrip(".")
-    return Blocker(reason.code, f"refused: {said[0].lower()}{said[1:]}")
+    return Blocker(reason.code, f"refused: {lowered(reason.sentence.partition(';')[0])}")
 
 
 @dataclass(frozen=True, slots=True)

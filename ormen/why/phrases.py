@@ -62,4 +62,6 @@ def told(name: str, sentence: str) -> str:
 def lowered(sentence: str) -> str:
     """Return a sentence to stand after a colon: a small first letter unless a name, no full stop."""
     text = sentence.strip().removesuffix(".")
+    if text.startswith("Docker"):
+        return text
     return text[0].lower() + text[1:] if len(text) > 1 and text[0].isupper() and text[1].islower() else text

@@ -211,6 +211,8 @@ def test_ports_that_run_out_and_strangers_are_found(well: FlaskClient, sailor: S
 
 def test_tokens_and_keys_are_judged(well: FlaskClient, app: Flask, settings: Settings, tmp_path: Path) -> None:
     """A token that ends within a week, with the commands that make another; a login whose key this deck lacks."""
+    well.post("/v1/tokens", json={"name": "long", "role": "read", "expires_in": "8d"})
+    assert not {"TOKEN_ENDS", "KEY_MISSING"} & found(well).keys()
     well.post("/v1/tokens", json={"name": "ci", "role": "operate", "expires_in": "2h"})
     (tmp_path / "secret").write_text("k" * 32)
     client = app.extensions["ormen"].deck.store.client
@@ -224,6 +226,8 @@ def test_tokens_and_keys_are_judged(well: FlaskClient, app: Flask, settings: Set
 def test_a_receiver_that_is_away_is_found(well: FlaskClient, store: LoopStore) -> None:
     """A webhook whose messages have failed for more than a minute, with what came of the last try."""
     well.post("/v1/webhooks", json={"name": "ops", "url": "http://127.0.0.1:1/", "events": ["task.failed"]})
+    store.client.hset(store.keys.webhook("ops"), "failing", store.now_ms() - 50_000)
+    assert "WEBHOOK_FAILS" not in found(well)
     said = {"failing": store.now_ms() - HOUR_MS, "result": "connection refused"}
     store.client.hset(store.keys.webhook("ops"), mapping=said)
     assert found(well)["WEBHOOK_FAILS"]["fix"] == "ormen webhook test ops"

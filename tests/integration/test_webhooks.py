@@ -176,7 +176,7 @@ def test_a_killed_sender_is_replaced_and_the_id_stays(
 def test_a_receiver_that_was_down_is_told_when_it_is_up(
     api: FlaskClient, sender: Sender, store: LoopStore, hooks: HookStore
 ) -> None:
-    """Until then the list says since when and why; then everything arrives."""
+    """Until then the list says since when and why; then everything arrives, and no event makes a fuss of it."""
     with receiving() as down:
         port = down.port
     hook = hooks.hook(add(api, f"http://127.0.0.1:{port}/")["name"])
@@ -190,6 +190,7 @@ def test_a_receiver_that_was_down_is_told_when_it_is_up(
         sender.step(hook)
         assert sorted(up.times().values()) == [1, 1, 1]
     assert (shown(api)["waiting"], shown(api)["failing_since"]) == (0, None)
+    assert {event.type for event in store.events()} == {"task.failed"}
 
 
 def test_a_failed_try_is_due_again_after_its_pause(
@@ -240,6 +241,21 @@ def test_what_is_a_day_old_is_not_told_any_more(
     hooks.client.hset(hooks.keys.webhook(name), "cursor", "0-0")
     sender.step(hooks.hook(name))
     assert (len(receiver.got), shown(api)["dropped"]) == (1, 1)
+
+
+def test_a_webhook_is_told_of_what_happens_from_its_making_on(
+    api: FlaskClient, receiver: Receiver, sender: Sender, store: LoopStore, hooks: HookStore
+) -> None:
+    """Of nothing before; an event that is kept no more by the time it is due is dropped, and keeps no other."""
+    happen(store, 2)
+    name = add(api, receiver.url)["name"]
+    happen(store)
+    hooks.gather(name)
+    assert shown(api)["waiting"] == 1
+    store.client.xtrim(store.keys.events, maxlen=0, approximate=False)
+    happen(store)
+    sender.step(hooks.hook(name))
+    assert (len(receiver.got), shown(api)["waiting"], shown(api)["dropped"]) == (1, 0, 1)
 
 
 def test_a_receiver_that_says_nothing_holds_nobody_up(

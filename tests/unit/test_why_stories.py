@@ -69,12 +69,16 @@ def test_ormens_own_part_of_a_late_start_is_named() -> None:
 
 
 def test_an_engine_that_is_down_is_told_in_its_agents_words() -> None:
-    """The node is suspect for what its agent complains of."""
+    """The node is suspect for what its agent complains of, of a task that was sent there and of one that runs there."""
     down = Reason(Code.ENGINE_DOWN, "Docker does not answer at unix:///var/run/docker.sock; start it.")
     broken = node("node-1", state=NodeState.SUSPECT, state_reason=down, heartbeat_ms=at("10:04:51"))
     code, sentence = told(case(sent(), "10:04:52", node=broken))
     assert code == "ENGINE_DOWN"
-    assert "that node is suspect: docker does not answer at unix:///var/run/docker.sock" in sentence.lower()
+    assert "that node is suspect: Docker does not answer at unix:///var/run/docker.sock" in sentence
+    assert told(case(runs(), "11:00:00", node=broken)) == (
+        "ENGINE_DOWN",
+        "web runs on node-1, which is suspect: Docker does not answer at unix:///var/run/docker.sock; start it.",
+    )
 
 
 def test_a_pull_under_way_tells_amount_rate_and_what_is_left() -> None:
@@ -145,7 +149,7 @@ def test_a_check_not_passed_yet_says_its_last_answer_and_until_when_failures_are
 
 
 def test_what_follows_a_failed_check_is_what_the_agent_will_do() -> None:
-    """At once the first time, after a pause later, and nothing once the policy is spent."""
+    """At once the first time, after a pause later, nothing once the policy is spent; after the one too many its end."""
     probe = Probe(at("10:59:58"), False, "GET :80/ answered 500", 2, 500)
     failing = {"health": Health.FAILING, "probes": (probe,), "detail": "GET :80/ answered 500 (2 of 3 failures)"}
     spec = {"ports": [{"container": 80}], "health": {"http": "/"}}
@@ -156,6 +160,10 @@ def test_what_follows_a_failed_check_is_what_the_agent_will_do() -> None:
     assert [each.partition("if it fails, ")[2][:22] for each in said] == [
         "attempt 2 follows at o", "attempt 2 follows afte", "the task fails: its re",
     ]  # fmt: skip
+    over = {**failing, "detail": "GET :80/ answered 500 (3 of 3 failures)"}
+    found = explain(case(runs(spec, **over), "11:00:00", node=node("node-1")))
+    assert found["sentence"].endswith("answered 500 three times in a row; its attempt is being ended.")
+    assert found["next"] is None
 
 
 def test_why_not_on_a_node_names_what_keeps_it_off_there() -> None:
@@ -190,7 +198,7 @@ def test_a_stop_and_a_restart_under_way_are_told_first() -> None:
     assert told(case(stop, "11:00:00", node=node("node-1"))) == (
         "STOPPED", "web is being stopped on node-1: stopping, at most 10s.",
     )  # fmt: skip
-    drain = runs(restart=1, restart_code=Code.NODE_DRAINING)
+    drain = runs(restart=1, restart_code=Code.NODE_DRAINING, health=Health.FAILING)
     assert told(case(drain, "11:00:00", node=node("node-1")))[0] == "NODE_DRAINING"
 
 
@@ -208,7 +216,12 @@ def test_a_task_whose_pause_is_nearly_over_says_where_it_can_go() -> None:
 
 
 def test_ends_of_several_kinds_are_not_told_as_one() -> None:
-    """Only what is alike is summed up."""
+    """Only what is alike is summed up: the reason and the code."""
+    killed = Reason(Code.INTERRUPTED, "Interrupted on node-1: somebody sent it SIGTERM.")
+    first = exit_of(1, "node-1", "10:00:00", "10:00:02", reason=killed)
+    other = task("web", State.PENDING, {}, reason=Reason(Code.EXIT, "x"), attempt=2, node="node-1",
+                 attempts=(first, exit_of(2, "node-1", "10:00:03", "10:00:05")))  # fmt: skip
+    assert "exited with code 1, 2.0s after" in told(waiting(other, "10:00:05", node("node-1")))[1]
     past = (exit_of(1, "node-1", "10:00:00", "10:00:02", code=2), exit_of(2, "node-1", "10:00:03", "10:00:05"))
     found = task("web", State.PENDING, {}, reason=past[-1].reason, attempt=2, node="node-1", attempts=past,
                  next_try_ms=at("10:00:06"))  # fmt: skip
@@ -334,3 +347,61 @@ def test_of_many_nodes_the_nearest_are_told_and_the_others_in_groups() -> None:
     ]
     assert (len(whole["nodes"]), whole["groups"]) == (91, [])
     assert "node-31 … node-88 (58)  memory, cpu\n" in why(short, Look(80, now=found.now_ms / 1000))
+
+
+def test_since_when_is_told_of_every_state() -> None:
+    """Waiting since its last end, sent, begun, or ended."""
+    past = (exit_of(1, "node-1", "10:00:00", "10:00:02"),)
+    whole = {"attempt": 1, "node": "node-1", "attempts": past, "reason": past[0].reason, "ended_ms": at("10:00:02")}
+    begun = {"started_ms": at("10:00:00")}
+    found = (
+        waiting(task("web", State.PENDING, {}, reason=Reason(Code.FIT_CPU, "x")), "10:20:00", node("node-1", cpu=0)),
+        waiting(task("web", State.PENDING, {}, **whole), "10:20:00", node("node-1")),
+        case(sent(), "10:20:00", node=node("node-1")),
+        case(runs(), "11:00:00", node=node("node-1")),
+        case(task("web", State.FAILED, {}, **whole, **begun), "10:20:00"),
+    )
+    times = ["10:02:11.390", "10:00:02.000", "10:04:38.000", "10:00:00.000", "10:00:02.000"]
+    assert [explain(each)["since"] for each in found] == [f"2026-11-21T{time}Z" for time in times]
+
+
+def test_who_waits_for_a_nodes_return_stands_in_no_line() -> None:
+    """Freed room is nothing to it."""
+    asked = task("web", State.PENDING, {"constraints": ["node=b"]}, reason=Reason(Code.NODE_LOST, "x"))
+    away = node("b", state=NodeState.LOST)
+    assert explain(waiting(asked, "10:14:21", node("a"), away, queue=(1, 3)))["queue"] is None
+    small = task("web", State.PENDING, {"memory": "4GiB"}, reason=Reason(Code.FIT_MEMORY, "x"))
+    found = explain(waiting(small, "10:14:21", node("a", free=1), queue=(1, 3)))["queue"]
+    assert found == {"place": 1, "length": 3, "freed": True}
+
+
+def test_what_a_node_refused_is_held_against_it_for_its_time_only() -> None:
+    """Then it is as good as any other."""
+    said = Reason(Code.NODE_LACKS, "node-1's Docker has no network backend; create it there.")
+    past = (Attempt(1, "node-1", None, at("10:00:01"), None, at("10:00:02"), reason=said),)
+    asked = task("web", State.PENDING, {}, reason=said, attempt=1, node="node-1", attempts=past,
+                 avoid={"node-1": at("10:10:02")}, next_try_ms=at("10:10:30"))  # fmt: skip
+    early, late = (explain(waiting(asked, clock, node("node-1"))) for clock in ("10:10:01", "10:10:03"))
+    assert early["nodes"][0]["blockers"][0]["sentence"] == "refused: node-1's Docker has no network backend"
+    assert late["nodes"] == []
+
+
+def test_a_try_that_is_due_cannot_be_had_earlier() -> None:
+    """To save the wait is a remedy only while there is one."""
+    past = (exit_of(1, "node-1", "10:00:00", "10:00:02"),)
+    asked = task("web", State.PENDING, {}, reason=past[0].reason, attempt=1, node="node-1", attempts=past,
+                 next_try_ms=at("10:00:06"))  # fmt: skip
+    kinds = [
+        [fix["kind"] for fix in explain(waiting(asked, clock, node("node-1")))["fixes"]]
+        for clock in ("10:00:05", "10:00:06")
+    ]
+    assert kinds == [["cure", "retry"], ["cure"]]
+
+
+def test_an_ended_task_is_not_on_the_node_that_it_ran_on() -> None:
+    """Asked for that node it is told like any other: it has ended, and there would be room."""
+    past = (exit_of(1, "node-1", "10:00:00", "10:00:02"),)
+    ended = task("web", State.FAILED, {}, reason=past[0].reason, attempt=1, node="node-1", attempts=past)
+    found = waiting(ended, "10:20:00", node("node-1"))
+    assert found.fleet is not None
+    assert explain_node(found, found.fleet.nodes[0])["sentence"] == "web has failed; node-1 has room for it, too."
