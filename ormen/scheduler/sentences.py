@@ -80,17 +80,19 @@ def fixes(views: Views, finding: Finding) -> tuple[tuple[str, str | None], ...]:
             found.append((f"activate {node.name}", f"ormen mast activate {node.name}"))
             break
     for amount in AMOUNTS:
-        if amount.code is finding.code and views.open:
-            most = max(amount.of(room(views.need, node)) for node in views.open)
+        if amount.code is finding.code:
+            # To ask less helps only where nothing else is lacking.
+            others = [rule for rule in views.taking if rule is not amount]
+            nearly = [node for node in views.open if all(rule.admits(views.need, node) for rule in others)]
+            most = max((amount.of(room(views.need, node)) for node in nearly), default=0)
             if most > 0:
                 found.append((f"ask {amount.more(most)}", None))
     if finding.code is Code.FIT_PORT:
         container = (views.need.fixed_ports() or views.need.ports)[0].container
         found.append((f"publish any free port instead: -p {container}", None))
-    if finding.code in (Code.NODE_SUSPECT, Code.NODE_LOST):
-        # Some may only be listing their containers still: those need no help.
-        gone = [node.name for node in views.allowed if node.state in (NodeState.SUSPECT, NodeState.LOST)]
-        found += [(f"bring {listed(gone, link='or')} back", None)] if gone else []
+    silent = {NodeState.SUSPECT, NodeState.LOST} if finding.code in (Code.NODE_SUSPECT, Code.NODE_LOST) else set()
+    gone = [node.name for node in views.allowed if node.state in silent]
+    found += [(f"bring {listed(gone, link='or')} back", None)] if gone else []
     return tuple(found) or (("add a node", "ormen sailor"),)
 
 

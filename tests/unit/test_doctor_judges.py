@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from why_cases import node
 
+from manager_api.control.loops import INTERVALS_MS
 from ormen.brake import Brake
 from ormen.doctor import fleet, redis, work
 from ormen.doctor.finding import Finding
@@ -68,6 +69,7 @@ def test_nothing_is_expected_of_a_silent_node_but_what_it_has_not_confirmed() ->
 def test_a_loop_is_late_by_its_own_measure() -> None:
     """Several intervals; one that never ran is late at once where all depends on it, else once its time is over."""
     for loop, late_s in work.LATE_S.items():
+        assert late_s * 1000 >= 3 * INTERVALS_MS[loop]
         assert work.late_loops({loop: late_s}, up_s=9e9) == []
         assert work.late_loops({loop: late_s + 1}, up_s=9e9) != []
     never = dict.fromkeys(work.LATE_S)
@@ -109,6 +111,12 @@ def test_a_clock_behind_is_as_wrong_as_one_ahead_and_a_little_is_neither() -> No
     """Two seconds are allowed."""
     assert fleet_of(skew_ms=-2_500)["CLOCK"].sentence.startswith("clock is 2.5s behind;")
     assert fleet_of(skew_ms=-1_900) == {}
+
+
+def test_a_disk_fills_before_it_is_full() -> None:
+    """From 85 % on, where agents begin to remove images; from 95 % on it is a fault."""
+    found = [fleet_of(facts={"disk_percent": full}).get("DISK_FILLING") for full in (84.9, 85.0, 95.0)]
+    assert [one and one.level.value for one in found] == [None, "warning", "fault"]
 
 
 def test_a_pool_is_scarce_before_it_is_gone() -> None:

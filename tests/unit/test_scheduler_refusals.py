@@ -90,6 +90,15 @@ def test_different_shortages_are_named_with_their_nodes() -> None:
     assert told.reason.sentence == "No node has all it needs: memory is short on a and cpu is short on b."
 
 
+def test_to_ask_less_is_a_remedy_only_where_a_node_lacks_nothing_else() -> None:
+    """Not what a node has whose port is taken; where none is left that it would help on, a node more does."""
+    taken = {"engine-b": {"8080/tcp": (("0.0.0.0", "7f3c2a10-aa"),)}}
+    told = refused(asks(4, ports=(PortSpec(80, 8080),)), node("a", free=GIB), node("b", free=6 * GIB), taken=taken)
+    assert (told.reason.code, told.fixes) == (Code.FIT_MEMORY, (("ask 1 GiB", None),))
+    both = refused(asks(4), node("a", free=GIB, reserved=Resources(4000, 7 * GIB, 0)))
+    assert both.fixes == (("add a node", "ormen sailor"),)
+
+
 def test_one_holder_on_every_node_is_named() -> None:
     """Nodes that share an engine share its ports: the one task that has it is said at once."""
     taken = {f"engine-{n}": {"8080/tcp": (("0.0.0.0", "7f3c2a10-aa"),)} for n in ("a", "b")}
