@@ -23,15 +23,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return packets
 
 
-def test_a_ring_comes_after_six_questions(world: World, asked: list[bytes]) -> None:
-    """Cluster, create, record, nodes, who keeps apart, assign: no script is looked for, nothing is noted."""
+def test_a_ring_comes_after_five_questions(world: World, asked: list[bytes]) -> None:
+    """Cluster, create, record, what has changed of the fleet, assign: no script is looked for, nothing is noted."""
     sailor = world.sailor()
     world.submit(name="first")
     sailor.beat(), sailor.look_into_inbox()
     asked.clear()
     world.submit()
     before = asked[: next(place for place, packet in enumerate(asked) if b"LPUSH" in packet)]
-    assert len(before) == 6
+    assert len(before) == 5
     assert not any(b"SCRIPT" in packet or b":figures" in packet for packet in before)
 
 
