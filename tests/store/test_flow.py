@@ -177,6 +177,20 @@ def test_late_news_changes_nothing(deck: LoopStore, agent: AgentStore) -> None:
     assert deck.task(task.id) == task
 
 
+def test_a_placement_without_ports_leaves_none_of_the_last(deck: LoopStore, agent: AgentStore) -> None:
+    """Ports are those of this attempt; a record without any has no list of them, also once its agent has reported."""
+    ready(agent)
+    submit(deck)
+    assert assign(deck, ports=(Port(80, 8080),)).placed
+    agent.report(Report(IDS[0], "node-1", 1, State.PENDING, Reason(Code.EXIT, "x"), release=True))
+    assert assign(deck).placed
+    agent.report(Report(IDS[0], "node-1", 2, State.RUNNING, container_id="c" * 64, ports=()))
+    task = deck.task(IDS[0])
+    assert task is not None
+    assert (task.ports, task.gpus, deck.taken_ports(["engine-1"])) == ((), (), {"engine-1": {}})
+    assert not {"ports", "gpus"} & deck.client.hgetall(deck.keys.task(IDS[0])).keys()
+
+
 def test_a_crash_waits_out_its_back_off_in_its_seat(deck: LoopStore, agent: AgentStore) -> None:
     """A crashed task is pending with its next time and keeps its room on the node until it is placed again."""
     ready(agent)

@@ -1,5 +1,5 @@
 -- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
--- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind], gpus = JSON of ids or absent, placement = JSON,
+-- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind] and gpus = JSON of ids, absent where there are none, placement = JSON,
 --       address, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old.
 -- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail, former nodes that want one, as they may
 --       still have a container of the task]; code OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
@@ -15,7 +15,7 @@ local function assign(a)
   local cpu, memory, disk = amounts(t.need)
   if t.seat == a.node then reserve(v, t.need, -1) end
   if v.rcpu + cpu > v.cpu or v.rmemory + memory > v.memory or v.rdisk + disk > v.disk then return { 'FIT', 0, a.node } end
-  local ports = cjson.decode(a.ports)
+  local ports = cjson.decode(a.ports or '[]')
   local taken = clash(v.engine, ports, a.id)
   if taken then return { 'PORT', 0, taken } end
   local gpus = cjson.decode(a.gpus or '[]')
@@ -28,9 +28,9 @@ local function assign(a)
   put_view(a.node, v)
   hold(v.engine, ports, t)
   settle(a, t)
-  set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, placement = a.placement, address = a.address,
-    gpus = a.gpus or '[]', assigned = int(NOW), detail = 'sent to ' .. a.node })
-  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code')
+  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code', 'ports', 'gpus')
+  set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, gpus = a.gpus, placement = a.placement,
+    address = a.address, assigned = int(NOW), detail = 'sent to ' .. a.node })
   move(t, 'scheduled', 'task.placed', nil, a.text)
   redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
   local holders, former = cjson.decode(t.holders or '[]'), {}

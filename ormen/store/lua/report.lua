@@ -31,6 +31,7 @@ if to == 'pending' and t.wanted == 'stopped' then
 elseif (to == 'completed' or to == 'failed') and t.wanted == 'running' and t.restart == t.attempt and t.restart_code == 'RESTARTED' then
   to, code, text = 'pending', 'RESTARTED', A.again
 end
+if A.set.ports == '[]' and not t.ports then A.set.ports = nil end
 set(t, A.set)
 if to == 'running' then
   started(t)
