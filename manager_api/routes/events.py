@@ -66,7 +66,7 @@ def index(query: dict[str, Any]) -> Response:
         check_node(mine, query["node"])
     after = position(mine, query)
     if query["follow"]:
-        return stream(mine, after, wants=chosen(task_id, query["node"]))
+        return stream(mine, after, wants=chosen(task_id, query["node"]), task=task_id)
     store = mine.deck.store
     if after is None and task_id is None and query["node"] is None:
         latest = store.events(limit=query["limit"], newest=True)
@@ -140,11 +140,11 @@ def chosen(task_id: str | None, node: str | None) -> Callable[[Event], bool]:
     return lambda event: (task_id is None or event.task == task_id) and (node is None or event.node == node)
 
 
-def stream(mine: Services, after: str | None, *, wants: Callable[[Event], bool]) -> Response:
+def stream(mine: Services, after: str | None, *, wants: Callable[[Event], bool], task: str | None) -> Response:
     """Return the stream of events after `after` (None: from now on)."""
     mine.long.enter()
     try:
-        told = Stream(mine, wants)
+        told = Stream(mine, wants, task)
         response = Response(told.lines(after), mimetype="text/event-stream")
     except BaseException:
         mine.long.leave()
@@ -160,10 +160,11 @@ def stream(mine: Services, after: str | None, *, wants: Callable[[Event], bool])
 class Stream:
     """One reader's stream: first what it has missed, then what comes."""
 
-    def __init__(self, mine: Services, wants: Callable[[Event], bool]) -> None:
+    def __init__(self, mine: Services, wants: Callable[[Event], bool], task: str | None) -> None:
         self._store = mine.deck.store
         self._feed = mine.feed
         self._wants = wants
+        self._task = task
         self._live: Subscription = mine.feed.subscribe(wants)
         self._began: str = self._store.edges()[1]
 
@@ -206,7 +207,7 @@ class Stream:
     def _history(self, after: str) -> Iterator[str]:
         self._last = after
         while True:
-            found = self._store.events(after=self._last, limit=PAGE)
+            found = self._store.events(after=self._last, limit=PAGE, task=self._task)
             for event in found:
                 self._last = event.id
                 if self._wants(event):

@@ -6,7 +6,8 @@ All stand under `Settings.prefix`. The Lua scripts build the same names; `lua/co
 key                          type         holds                                     lives
 ===========================  ===========  ========================================  ==============================
 cluster                      string       the cluster's random id                   for ever
-task:<id>                    hash         what changes of a task, and its fences    until removed and confirmed
+task:<id>                    hash         what changes of a task, its fences, and   until removed and confirmed
+                                          the ids of its latest events
 spec:<id>                    hash         a submission's spec as sent, and how      until its last task is removed
                                           many tasks have it
 pin:<id>                     hash         the image that a tag means for a          until its last task is removed

@@ -59,14 +59,17 @@ VERBS = (
 )
 """Every verb; a test compares the list with the files."""
 
+WRITING = ("common", "events")
+"""What stands before the text of a verb that writes."""
+
 SHARED = {
-    "assign": ("common", "taking", "neighbours"),
+    "assign": (*WRITING, "taking", "neighbours"),
     "look": ("common", "whole"),
-    "lose": ("common", "ending", "brake"),
+    "lose": (*WRITING, "ending", "brake"),
     "take": ("common", "whole"),
-    **dict.fromkeys(("confirm", "expire", "forget", "prune", "remove", "report", "stop"), ("common", "ending")),
+    **dict.fromkeys(("confirm", "expire", "forget", "prune", "remove", "report", "stop"), (*WRITING, "ending")),
 }
-"""What stands before a verb's own text, where that is more than what all share."""
+"""What stands before a verb's own text, where that is not `WRITING` alone."""
 
 BATCH = 100
 """The most records one script touches, so that no other client waits long for Redis."""
@@ -76,7 +79,7 @@ BATCH = 100
 def source(verb: str) -> str:
     """Return a verb's whole text: what scripts share, then its own."""
     folder = resources.files("ormen.store") / "lua"
-    return "".join((folder / f"{part}.lua").read_text() for part in (*SHARED.get(verb, ("common",)), verb))
+    return "".join((folder / f"{part}.lua").read_text() for part in (*SHARED.get(verb, WRITING), verb))
 
 
 class Scripts:

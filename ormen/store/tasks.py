@@ -1,28 +1,24 @@
-"""Reading tasks and events: one, by a word, or as pages."""
+"""Reading tasks: one, by a word, or as pages; and what waits."""
 
 from __future__ import annotations
 
 import difflib
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from ormen.errors import Ambiguous, TaskNotFound
-from ormen.events import Event
 from ormen.messages import SENT
 from ormen.reasons import WAITS_FOR_ROOM
+from ormen.store.history import EventReader
 from ormen.store.listing import TaskLister
 from ormen.store.redis import answering
 from ormen.task import State, Task, Wanted
-
-SPAN = 2000
-"""Events of all tasks that are looked at for those of one attempt."""
 
 SCAN = 1000
 """Waiting tasks that are looked at for one's place among them."""
 
 
-class TaskReader(TaskLister):
+class TaskReader(TaskLister, EventReader):
     """Reads tasks and events."""
 
     def task(self, task_id: str) -> Task | None:
@@ -113,49 +109,6 @@ class TaskReader(TaskLister):
         return {name: sent for name, raw in rows if raw and (sent := sent_ms(raw))}
 
     @answering
-    def events(
-        self,
-        *,
-        after: str | None = None,
-        limit: int = 100,
-        task: str | None = None,
-        node: str | None = None,
-        newest: bool = False,
-    ) -> list[Event]:
-        """Return events in order: those after an id (the oldest first), or with `newest` the last `limit` of all."""
-        found: list[Event] = []
-        low, high = (f"({after}" if after else "-"), "+"
-        while len(found) < limit:
-            rows: Any = (
-                self.client.xrevrange(self.keys.events, high, low, count=1000)
-                if newest
-                else self.client.xrange(self.keys.events, low, high, count=1000)
-            )
-            for event_id, fields in rows:
-                event = Event.from_fields(event_id, fields)
-                if (task is None or event.task == task) and (node is None or event.node == node):
-                    found.append(event)
-            if len(rows) < 1000:
-                break
-            low, high = (low, f"({rows[-1][0]}") if newest else (f"({rows[-1][0]}", high)
-        return found[:limit][::-1] if newest else found[:limit]
-
-    @answering
-    def events_between(self, task: str, *, from_ms: int, to_ms: int, newest: bool = False) -> list[Event]:
-        """Return one task's events of a span of time, oldest first.
-
-        Of a span in which much else happened only the first `SPAN` events of all are looked at, with `newest` the last.
-        """
-        low, high = f"{max(from_ms, 0)}-0", str(to_ms)
-        rows: Any = (
-            self.client.xrevrange(self.keys.events, high, low, count=SPAN)
-            if newest
-            else self.client.xrange(self.keys.events, low, high, count=SPAN)
-        )
-        found = [Event.from_fields(event_id, fields) for event_id, fields in rows if fields.get("task") == task]
-        return found[::-1] if newest else found
-
-    @answering
     def queue_of(self, task: Task) -> tuple[int, int] | None:
         """Return a task's place among those that wait for room, and how many these are: of the first 1,000 that wait.
 
@@ -175,20 +128,6 @@ class TaskReader(TaskLister):
         """Return the tasks that have no node and are to be near another, of the first 1,000 that wait."""
         found = self.read(self.client.zrange(self.keys.waiting, 0, SCAN - 1))
         return [task for task in found.values() if task and task.seat is None and task.spec.get("near")]
-
-    @answering
-    def follow(self, after: str, block_ms: int) -> list[Event]:
-        """Return the events after an id, waiting up to `block_ms` (under 4 s) for the first."""
-        replies: Any = self.client.xread({self.keys.events: after}, count=1000, block=block_ms)
-        rows = replies[0][1] if replies else []
-        return [Event.from_fields(event_id, fields) for event_id, fields in rows]
-
-    @answering
-    def edges(self) -> tuple[str | None, str]:
-        """Return the ids of the oldest event that is kept and of the newest (``0-0`` when there was none)."""
-        oldest: Any = self.client.xrange(self.keys.events, count=1)
-        newest: Any = self.client.xrevrange(self.keys.events, count=1)
-        return (oldest[0][0] if oldest else None), (newest[0][0] if newest else "0-0")
 
 
 def sent_ms(message: str) -> int | None:

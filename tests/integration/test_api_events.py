@@ -80,6 +80,26 @@ def test_pages_of_events_lead_to_the_end(api: FlaskClient) -> None:
     assert api.get("/v1/events?since=2100-01-01T00:00:00Z").get_json()["items"] == []
 
 
+def test_one_tasks_events_are_the_same_wherever_they_stand(api: FlaskClient, sailor: Sailor) -> None:
+    """In its own list, by the filter, page by page, and in a stream that is resumed: those that all events have."""
+    api.post("/v1/tasks", json=WEB)
+    sailor.start(WEB_ID)
+    api.post("/v1/tasks", json={"image": "nginx", "name": "n", "count": 20})
+    api.post("/v1/tasks/web/stop")
+    wanted = [item for item in api.get("/v1/events?limit=1000").get_json()["items"] if item["task"] == WEB_ID]
+    paged, cursor = [], "0"
+    while cursor:
+        page = api.get(f"/v1/events?task=web&cursor={cursor}&limit=2").get_json()
+        paged, cursor = paged + page["items"], page["next"]
+    assert paged == wanted == api.get("/v1/events?task=web").get_json()["items"]
+    assert wanted == api.get("/v1/tasks/web/events").get_json()["items"]
+    answer, messages = follow(api, "&task=web", last=wanted[0]["id"])
+    assert [next(messages).id for _ in wanted[1:]] == [item["id"] for item in wanted[1:]]
+    api.delete("/v1/tasks/web?force=1")
+    assert next(messages).event == "task.removed"
+    answer.close()
+
+
 def test_a_stream_tells_what_happens_from_now_on(api: FlaskClient) -> None:
     """A new reader gets what comes, with id, type and the document, and nothing from before."""
     api.post("/v1/tasks", json={"image": "nginx", "name": "before"})

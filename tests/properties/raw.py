@@ -236,6 +236,15 @@ def check_story(before: Raw, after: Raw, events: list[Record]) -> None:
         elif event["type"] == "task.removed":
             assert states.pop(event["task"]) == event["from"]
     assert states == {task: record["state"] for task, record in after.listed.items()}
+    for task, record in after.tasks.items():
+        told = [event["id"] for event in events if event["task"] == task]
+        assert names(record)[-len(told) :] == told or not told, f"{task}: {record['events']}"
+
+
+def names(record: Record) -> list[str]:
+    """Return the ids of the events that a record names."""
+    words = (word.partition("-") for word in record["events"].lstrip("<").split())
+    return [f"{int(record['created']) + int(ms)}-{n or 0}" for ms, _, n in words]
 
 
 def check_looks(store: FleetReader) -> None:

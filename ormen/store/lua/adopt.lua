@@ -6,5 +6,5 @@ local t = load(A.id)
 if not t.state or t.wanted == 'removed' or t.node ~= A.node or t.attempt ~= A.attempt or not (t.state == 'scheduled' or t.state == 'running') then return 0 end
 local number = math.max(tonumber(A.label), tonumber(A.attempt))
 set(t, { attempt = int(number), cid = A.cid, rev = int((t.rev or 0) + 1) })
-emit('task.adopted', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, text = A.text })
+happened(t, 'task.adopted', { text = A.text })
 return 1

@@ -27,12 +27,6 @@ local function unset(t, ...)
   redis.call('HDEL', P .. 'task:' .. t.id, ...)
 end
 
-local function emit(kind, e)
-  redis.call('HINCRBY', P .. 'figures', 'event ' .. kind .. ' ' .. (e.code or ''), 1)
-  redis.call('XADD', P .. 'events', 'MAXLEN', '~', '1000000', '*', 'type', kind, 'task', e.task or '', 'name', e.name or '',
-    'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'to', e.to or '', 'code', e.code or '', 'text', e.text or '')
-end
-
 -- Let a task wait: behind those of a higher priority and older ones of its own, from `next` on, and at most for its `patience`, where its
 -- spec names one. A start that a node refused does not begin that anew; being accepted, the end of a run and a wish do.
 local function queue(t, anew)
@@ -41,29 +35,6 @@ local function queue(t, anew)
   if not t.patience then return end
   if anew or not t.until_ms then set(t, { until_ms = int(t.next + t.patience) }) end
   redis.call('ZADD', P .. 'deadlines', t.until_ms, t.id)
-end
-
--- Change the observed state and tell it: the one place where both happen, so that they are one write.
-local function move(t, to, kind, code, text)
-  local from = t.state
-  redis.call('HINCRBY', P .. 'counts', from, -1)
-  redis.call('HINCRBY', P .. 'counts', to, 1)
-  redis.call('ZREM', P .. 'tasks:' .. from, t.id)
-  redis.call('ZADD', P .. 'tasks:' .. to, t.created, t.id)
-  set(t, { state = to, rev = int((t.rev or 0) + 1) })
-  if code and code ~= '' then set(t, { code = code, text = text }) else unset(t, 'code', 'text') end
-  if to == 'pending' then
-    queue(t, from ~= 'scheduled')
-  else
-    for _, list in ipairs({ 'pending', 'waiting' }) do redis.call('ZREM', P .. list, t.id) end
-    unset(t, 'next', 'fit')
-    if t.patience then
-      redis.call('ZREM', P .. 'deadlines', t.id)
-      if to ~= 'scheduled' then unset(t, 'until_ms') end
-    end
-  end
-  if to == 'scheduled' then redis.call('ZADD', P .. 'scheduled', NOW, t.id) else redis.call('ZREM', P .. 'scheduled', t.id) end
-  emit(kind, { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = from, to = to, code = code, text = text })
 end
 
 local VIEW = { 'mode', 'synced', 'trouble', 'lost', 'cpu', 'memory', 'disk', 'rcpu', 'rmemory', 'rdisk', 'tasks', 'ucpu', 'umemory', 'udisk', 'load', 'engine', 'rev' }
@@ -145,16 +116,6 @@ local function knock(node, id)
   if redis.call('RPUSH', P .. 'node:' .. node .. ':inbox', id) > 1 then return 0 end
   redis.call('HSET', P .. 'node:' .. node, 'inbox_since', int(NOW))
   return 1
-end
-
--- Keep the attempt that ends now among the last ten.
-local function close(t, code, text, log)
-  if not t.assigned then return end
-  local past = cjson.decode(t.attempts or '[]')
-  past[#past + 1] = { t.attempt, t.node, t.cid or '', t.assigned, t.started or '', int(NOW), t.exit or '', code or '', text or '', log or '[]' }
-  while #past > 10 do table.remove(past, 1) end
-  set(t, { attempts = cjson.encode(past), ended = int(NOW) })
-  unset(t, 'assigned', 'health', 'healthy', 'paused', 'detail', 'resize', 'refused', 'restart', 'restart_code')
 end
 
 local function waiting() return redis.call('ZCARD', P .. 'pending') > 0 and 1 or 0 end

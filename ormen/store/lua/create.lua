@@ -28,21 +28,18 @@ if A.dry ~= '1' then
   for _, n in ipairs(fresh) do
     redis.call('HSET', P .. 'spec:' .. n.spec, 'json', A.specs[n.spec])
     redis.call('HINCRBY', P .. 'spec:' .. n.spec, 'tasks', 1)
-    redis.call('HSET', P .. 'task:' .. n.id, 'name', n.name, 'spec', n.spec, 'digest', n.digest, 'container', n.container,
-      'need', n.need, 'wanted', 'running', 'state', state, 'attempt', '0', 'created', int(NOW), 'next', int(NOW + n.wait), 'rev', '1')
     redis.call('HSET', P .. 'names', n.name, n.id)
     redis.call('ZADD', P .. 'tasks:' .. state, NOW, n.id)
     redis.call('ZADD', P .. 'ids', 0, n.id)
-    local t = { id = n.id, next = int(NOW + n.wait), created = NOW }
-    if n.pin then
-      redis.call('HINCRBY', P .. 'pin:' .. n.pin, 'tasks', 1)
-      set(t, { pin = n.pin })
-    end
-    if n.priority then set(t, { priority = n.priority }) end
-    if n.patience then set(t, { patience = n.patience, until_ms = int(NOW + n.patience) }) end
+    local due = int(NOW + n.wait)
+    redis.call('HSET', P .. 'task:' .. n.id, 'name', n.name, 'spec', n.spec, 'digest', n.digest, 'container', n.container,
+      'need', n.need, 'wanted', 'running', 'state', state, 'attempt', '0', 'created', int(NOW), 'next', due, 'rev', '1')
+    local t = { id = n.id, name = n.name, attempt = '0', created = NOW, next = due, events = '' }
+    if n.pin then redis.call('HINCRBY', P .. 'pin:' .. n.pin, 'tasks', 1) end
+    happened(t, 'task.accepted', { to = state, text = n.text or '' }, { pin = n.pin, priority = n.priority,
+      patience = n.patience, until_ms = n.patience and int(NOW + n.patience) })
     queue(t)
     redis.call('HINCRBY', P .. 'counts', state, 1)
-    emit('task.accepted', { task = n.id, name = n.name, attempt = '0', to = state, text = n.text or '' })
   end
 end
 return cjson.encode({ known = known })

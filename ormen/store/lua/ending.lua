@@ -18,7 +18,7 @@ end
 -- Remove a task: take it out of every index, its name too if it still holds it; return the nodes to ring. One that may have
 -- a container anywhere leaves a tombstone: its record, wanted 'removed', until each agent concerned has confirmed.
 local function bury(t, text)
-  emit('task.removed', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, from = t.state, text = text })
+  happened(t, 'task.removed', { from = t.state, text = text })
   if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
   redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
   for _, index in ipairs({ 'tasks:' .. t.state, 'ids', 'ended', 'pending', 'waiting', 'deadlines', 'scheduled' }) do redis.call('ZREM', P .. index, t.id) end

@@ -14,5 +14,5 @@ set(t, A.set)
 set(t, { rev = int((t.rev or 0) + 1) })
 if t.state == 'scheduled' then redis.call('ZADD', P .. 'scheduled', NOW, t.id) end
 if #A.unset > 0 then unset(t, unpack(A.unset)) end
-if A.event then emit(A.event, { task = t.id, name = t.name, attempt = t.attempt, node = t.node, code = A.code or '', text = A.text or '' }) end
+if A.event then happened(t, A.event, { code = A.code or '', text = A.text or '' }) end
 return 1

@@ -19,5 +19,5 @@ redis.call('HSET', key, 'state', 'claimed', 'beat', int(NOW))
 redis.call('EXPIRE', key, A.ttl)
 local what = cjson.decode(k[6]).command
 local word = what and what[1] or k[5]
-emit('task.' .. k[5], { task = t.id, name = t.name, attempt = t.attempt, node = t.node, text = word .. (k[7] ~= '' and (', by ' .. k[7]) or '') })
+happened(t, 'task.' .. k[5], { text = word .. (k[7] ~= '' and (', by ' .. k[7]) or '') })
 return cjson.encode({ code = 'OK', kind = k[5], task = k[2], options = k[6], attempt = k[4] })

@@ -20,7 +20,7 @@ if t.state == 'completed' or t.state == 'failed' then
 elseif t.state == 'pending' then
   set(t, { next = int(NOW), delays = '0', rev = int((t.rev or 0) + 1) })
   queue(t)
-  emit('task.retried', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, text = A.text })
+  happened(t, 'task.retried', { text = A.text })
   reply.due = 1
 elseif again and (view(t.node) or { lost = '1' }).lost == '1' then
   -- Its node is lost and the brake holds it: nobody can stop it there, and the user wants it to run.

@@ -23,7 +23,7 @@ elseif t.state == 'scheduled' or t.state == 'running' then
     move(t, 'completed', 'task.completed', 'STOPPED_UNSEEN', A.unseen)
     reply.room = waiting()
   else
-    emit('task.stopping', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, text = A.asked })
+    happened(t, 'task.stopping', { text = A.asked })
   end
   if v then reply.ring = knock(t.node, t.id) end
 end

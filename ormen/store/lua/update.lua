@@ -46,5 +46,5 @@ elseif t.state == 'pending' and t.fit then
   queue(t)
   reply.due = 1
 end
-emit('task.updated', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, text = A.text })
+happened(t, 'task.updated', { text = A.text })
 return cjson.encode(reply)

@@ -8,5 +8,5 @@ if t.attempt ~= A.attempt then return 0 end
 local new = t.code ~= A.code
 set(t, { code = A.code, text = A.text, fit = A.fit, next = int(NOW + A.wait), rev = int((t.rev or 0) + 1) })
 queue(t)
-if new then emit('task.waiting', { task = t.id, name = t.name, attempt = t.attempt, node = t.node, code = A.code, text = A.text }) end
+if new then happened(t, 'task.waiting', { code = A.code, text = A.text }) end
 return new and 1 or 0

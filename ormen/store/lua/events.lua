@@ -1,0 +1,54 @@
+-- What happens, and that it is told: this stands between common.lua and every verb that writes.
+-- Append an event to the stream and return its id.
+local function emit(kind, e)
+  redis.call('HINCRBY', P .. 'figures', 'event ' .. kind .. ' ' .. (e.code or ''), 1)
+  return redis.call('XADD', P .. 'events', 'MAXLEN', '~', '1000000', '*', 'type', kind, 'task', e.task or '', 'name', e.name or '',
+    'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'to', e.to or '', 'code', e.code or '', 'text', e.text or '',
+    unpack(e.before and { 'before', e.before } or {}))
+end
+
+-- Tell of a task, and write fields of its record with it. Among them the record names the event, so that nobody has to
+-- look for it among all: by the ms since the task's creation, and a number where that ms had others before it. `<` stands
+-- for older ones: a list that has grown long goes into the event, and so with the events; a record may have named none.
+local MOST = 400
+local function happened(t, kind, e, fields)
+  e.task, e.name, e.attempt, e.node = t.id, t.name, t.attempt, t.node
+  local known, fields = t.events or '<', fields or {}
+  if #known > MOST then e.before, known = known, '<' end
+  local ms, n = string.match(emit(kind, e), '(%d+)-(%d+)')
+  fields.events = known .. ' ' .. int(ms - t.created) .. (n == '0' and '' or '-' .. n)
+  set(t, fields)
+end
+
+-- Change the observed state and tell it: the one place where both happen, so that they are one write.
+local function move(t, to, kind, code, text)
+  local from = t.state
+  redis.call('HINCRBY', P .. 'counts', from, -1)
+  redis.call('HINCRBY', P .. 'counts', to, 1)
+  redis.call('ZREM', P .. 'tasks:' .. from, t.id)
+  redis.call('ZADD', P .. 'tasks:' .. to, t.created, t.id)
+  local fields = { state = to, rev = int((t.rev or 0) + 1) }
+  if code and code ~= '' then fields.code, fields.text = code, text else unset(t, 'code', 'text') end
+  if to == 'pending' then
+    queue(t, from ~= 'scheduled')
+  else
+    for _, list in ipairs({ 'pending', 'waiting' }) do redis.call('ZREM', P .. list, t.id) end
+    unset(t, 'next', 'fit')
+    if t.patience then
+      redis.call('ZREM', P .. 'deadlines', t.id)
+      if to ~= 'scheduled' then unset(t, 'until_ms') end
+    end
+  end
+  if to == 'scheduled' then redis.call('ZADD', P .. 'scheduled', NOW, t.id) else redis.call('ZREM', P .. 'scheduled', t.id) end
+  happened(t, kind, { from = from, to = to, code = code, text = text }, fields)
+end
+
+-- Keep the attempt that ends now among the last ten.
+local function close(t, code, text, log)
+  if not t.assigned then return end
+  local past = cjson.decode(t.attempts or '[]')
+  past[#past + 1] = { t.attempt, t.node, t.cid or '', t.assigned, t.started or '', int(NOW), t.exit or '', code or '', text or '', log or '[]' }
+  while #past > 10 do table.remove(past, 1) end
+  set(t, { attempts = cjson.encode(past), ended = int(NOW) })
+  unset(t, 'assigned', 'health', 'healthy', 'paused', 'detail', 'resize', 'refused', 'restart', 'restart_code')
+end
