@@ -64,9 +64,15 @@ def fill(filling: Filling, ended: int) -> None:
     filling.end(ended)
     filling.client.config_set("appendonly", "yes")
     wait_until(lambda: written(filling.client), timeout_s=600, what="the file of Redis")
+    filling.remember(oldest(filling.client))
     for _ in range(RUNNING // 2000):
         filling.submit(1000)
     print(f"{shape(filling.client, filling.settings.prefix)}, after {time.monotonic() - began:.0f}s", flush=True)
+
+
+def oldest(client: Any) -> list[str]:
+    """Return the ids of tasks that run and are older than all that has ended."""
+    return [str(task) for task in client.zrange("ormen:tasks:running", 0, 99)]
 
 
 def written(client: Any) -> bool:
@@ -80,7 +86,7 @@ def requests(cell: Plane) -> dict[str, Callable[[], str]]:
     """Return what is asked, each as what makes the next path."""
     chance = random.Random(2)
     some = [item for state in ("completed", "failed", "running") for item in page(cell, f"?state={state}")["items"]]
-    cursors = list(deep(cell))
+    cursors, old = list(deep(cell)), oldest(cell.raw)
 
     def task() -> str:
         return str(chance.choice(some)["id"])
@@ -106,6 +112,7 @@ def requests(cell: Plane) -> dict[str, Callable[[], str]]:
         "task, unknown": lambda: "/v1/tasks/no-such-task",
         "why": lambda: f"/v1/tasks/{task()}/why",
         "events of a task": lambda: f"/v1/tasks/{task()}/events",
+        "events of an old task": lambda: f"/v1/tasks/{chance.choice(old)}/events",
         "metrics": lambda: "/metrics",
         "readyz": lambda: "/readyz",
     }

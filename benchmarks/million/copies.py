@@ -69,7 +69,7 @@ def _write(kind: str, key: str, member: Any, value: Any) -> list[str]:
         return ["HSET", key, member, value]
     if kind == "stream":
         flat = [word for pair in value.items() for word in pair]
-        return ["XADD", key, "MAXLEN", "~", "1000000", f"{member.partition('-')[0]}-*", *flat]
+        return ["XADD", key, "MAXLEN", "~", "1000000", member, *flat]
     return {"set": ["SADD", key, member], "list": ["RPUSH", key, value], "string": ["SET", key, value]}[kind]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from ormen.policy import Policy
 from ormen.reasons import Code, Reason
 from ormen.schema import load_submission
 from ormen.settings import Settings
-from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Report
+from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Remark, Report
 from ormen.store.manager import ManagerStore
 from ormen.task import State, Task
 
@@ -124,6 +124,12 @@ class Filling:
         # A stream takes nothing that is older than its last entry.
         self.client.delete(*self._streams)
         pour(self.settings.redis_url, self._copies(count // UNIT))
+
+    def remember(self, tasks: Sequence[str]) -> None:
+        """Let there be news of tasks that run."""
+        for task in self.store.read(tasks).values():
+            if task and not self.agent.note(Remark(task.id, str(task.node), task.attempt, "task.failing", "503")):
+                raise SystemExit("the store did not take the news of a task")
 
     def _snapshot(self) -> Keys:
         return snapshot(self.client, self.settings.prefix)
