@@ -89,6 +89,12 @@ def test_what_scripts_share_stays_readable() -> None:
     assert len((LUA / "common.lua").read_text().splitlines()) <= SHARED_LINES
 
 
+def test_a_tasks_events_are_written_where_its_record_names_them() -> None:
+    """No verb emits an event of a task but by `happened`: what the record does not name, nobody finds."""
+    others = {path.name: path.read_text() for path in LUA.glob("*.lua") if path.name != "events.lua"}
+    assert [name for name, text in others.items() if re.search(r"emit\('task\.|emit\([^\n]*task = ", text)] == []
+
+
 def test_every_key_a_script_names_is_in_the_table() -> None:
     """keys.py's table is the one place that lists what is in Redis."""
     table = {normal(row.split()[0]) for row in (keys.__doc__ or "").splitlines() if re.match(r"[a-z][\w:<>]*  ", row)}
