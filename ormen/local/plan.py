@@ -90,7 +90,7 @@ def sailor_programs(layout: Layout) -> list[Program]:
     common = replace(layout.settings, bind="127.0.0.1", address="127.0.0.1", state_dir=agents)
     # GPUs cannot be shared out in thirds: the first agent has them all.
     first = "all" if common.gpus == "auto" else common.gpus
-    gpus = [first, *["none"] * (len(layout.sailors) - 1)]
+    gpus = [first if place == 0 else "none" for place in range(len(layout.sailors))]
     return [
         agent_program(
             replace(common, node=sailor.name, share=sailor.share, status_port=sailor.status_port, gpus=its),

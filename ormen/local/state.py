@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ormen.local.failure import TAKEN, LocalFailure
+from ormen.local.failure import TAKEN, WRONG_USE, LocalFailure
 from ormen.local.processes import identity
 
 MARK = "ORMEN_RUN"
@@ -121,8 +121,16 @@ class StateFolder:
 
     def take_or_holder(self) -> str | None:
         """Hold the folder and return None; or return who holds it: ``pid 812 (http://127.0.0.1:5555)``."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.try_take():
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held = self.try_take()
+        except OSError as error:
+            raise LocalFailure(
+                f"no state can be kept in {shown(self.path)}: {str(error.strerror or error).lower()}",
+                hint="give a folder that can be written to: --state-dir",
+                exit_code=WRONG_USE,
+            ) from None
+        if held:
             return None
         run = self.read()
         address = f" ({run.url})" if run and run.url else ""

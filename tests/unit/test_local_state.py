@@ -28,6 +28,15 @@ def test_a_second_up_on_the_same_folder_is_refused(tmp_path):
     second.release()
 
 
+@pytest.mark.parametrize("inside", ["file/state", "file"])
+def test_a_folder_that_cannot_be_made_is_wrong_use(tmp_path, inside):
+    """The sentence names the folder and what the kernel says; nobody sees a stack trace."""
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalFailure, match=f"no state can be kept in {tmp_path}/{inside}: ") as caught:
+        StateFolder(tmp_path / inside).take("a cluster")
+    assert caught.value.exit_code == 2
+
+
 def test_a_run_is_read_as_it_was_written(tmp_path):
     """Nothing is lost between `up` and `down`, which are two processes."""
     folder = StateFolder(tmp_path)
