@@ -54,7 +54,7 @@ class Session:
         return Transport(Address.parse(place.url), token=place.token, timeout=timeout)
 
     def place(self) -> Place:
-        """Return where the deck is and with what token it is asked; raise Failure for an address that is none."""
+        """Return where the deck is and with what token it is asked; raise Failure for what cannot be either."""
         from ormen.transport import Address
 
         found = self._named() or self._of_context()
@@ -64,6 +64,11 @@ class Session:
             from ormen.cli.errors import Failure
 
             raise Failure(str(error), hint="write it as HOST:PORT, or as a URL.", exit_code=2) from None
+        if found.token and not (found.token.isprintable() and all(ord(letter) < 256 for letter in found.token)):
+            from ormen.cli.errors import Failure
+
+            sentence = "the token cannot be sent: it holds a line break, or a letter that no header can hold"
+            raise Failure(sentence, hint='set it as ORMEN_TOKEN="$(cat FILE)", of a file of one line.', exit_code=2)
         return found
 
     def _named(self) -> Place | None:

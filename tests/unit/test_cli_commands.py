@@ -78,6 +78,16 @@ def test_something_that_is_no_deck_is_named_so() -> None:
     assert "is no deck of ormen" in result.stderr
 
 
+@pytest.mark.parametrize("token", ["two\nlines", "two\r", "日本"])
+def test_a_token_that_no_header_can_hold_is_wrong_use(token: str) -> None:
+    """It is said before anything is asked, and the token itself is not shown."""
+    with deck({}) as stub:
+        result = ormen("status", at=stub.address, env={"ORMEN_TOKEN": token})
+    assert (result.returncode, stub.seen) == (2, [])
+    assert result.stderr.startswith("error: the token cannot be sent: it holds a line break")
+    assert token not in result.stderr
+
+
 def test_unknown_commands_and_options_are_exit_2_without_usage() -> None:
     """Wrong use gets one sentence with the nearest name, never the usage text."""
     for args, said in (
