@@ -23,8 +23,8 @@ def into_background(log: Path) -> int:
         null, out = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         for handle, number in ((null, 0), (out, 1), (out, 2)):
             os.dup2(handle, number)
-        os.close(null)
-        os.close(out)
+        # Also what the caller's shell had open: it waits for the end of its pipes.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     return pid
 
 

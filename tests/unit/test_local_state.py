@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,23 @@ def test_a_folder_that_cannot_be_made_is_wrong_use(tmp_path, inside):
     with pytest.raises(LocalFailure, match=f"no state can be kept in {tmp_path}/{inside}: ") as caught:
         StateFolder(tmp_path / inside).take("a cluster")
     assert caught.value.exit_code == 2
+
+
+def test_what_goes_on_in_the_background_keeps_nothing_of_its_callers_open(tmp_path):
+    """A shell that waits for the end of a pipe, as after ``2> >(tee log)``, gets it once `up -d` has returned."""
+    code = (
+        "import sys, time; from pathlib import Path; from ormen.local.detach import into_background\n"
+        "print(pid, flush=True) if (pid := into_background(Path(sys.argv[1]))) else time.sleep(60)"
+    )
+    ours, theirs = os.pipe()
+    command = [sys.executable, "-c", code, str(tmp_path / "up.log")]
+    pid = int(subprocess.run(command, pass_fds=[theirs], stdout=subprocess.PIPE, check=True).stdout)
+    os.close(theirs)
+    try:
+        assert select.select([ours], [], [], 5)[0] == [ours]
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.close(ours)
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):
