@@ -108,17 +108,23 @@ def test_a_failed_task_is_told_with_its_reason(
 def test_why_is_told_only_while_it_is_so(
     api: FlaskClient, receiver: Receiver, sailor: Sailor, sender: Sender, hooks: HookStore
 ) -> None:
-    """Of a task that was tried again meanwhile the message says what the event said, and never what it printed."""
+    """Of a task that was tried again meanwhile the message says what the event said, and never what it printed.
+
+    Likewise where it has failed again: only the newest failure is explained.
+    """
     name = add(api, receiver.url)["name"]
-    for number, word in enumerate(("now", "late")):
+    for number, word in enumerate(("now", "late", "again")):
         task = api.post("/v1/tasks", json={"image": "nginx", "name": word}).get_json()
         sailor.start(task["id"])
         sailor.end(task["id"], exit_code=3, log=("password: hunter2",))
         if number:
             api.post(f"/v1/tasks/{word}/retry")
+    sailor.start(task["id"], attempt=2)
+    sailor.end(task["id"], attempt=2, exit_code=4)
     sender.step(hooks.hook(name))
-    now, late = (json.loads(got.body)["data"] for got in receiver.got)
-    assert (now["why"]["code"], late["why"]) == ("EXIT", None)
+    now, late, once, again = (json.loads(got.body)["data"] for got in receiver.got)
+    assert (now["why"]["code"], late["why"], once["why"]) == ("EXIT", None, None)
+    assert again["sentence"] == "again failed: it exited with code 4."
     assert (late["sentence"], late["task"]["state"]) == ("late failed on node-1: Exited with code 3.", "scheduled")
     assert not any(b"hunter2" in got.body for got in receiver.got)
 

@@ -68,6 +68,18 @@ def test_ormens_own_part_of_a_late_start_is_named() -> None:
     assert (following["at"], following["kind"]) == ("2026-11-21T10:05:06.000Z", "node")
 
 
+def test_a_start_says_first_what_ends_it() -> None:
+    """That it is being stopped, or that its node is no more; what was sent a moment ago is on its way."""
+    there = {"node": node("node-1")}
+    assert told(case(sent(wanted=Wanted.STOPPED), "10:04:45", **there)) == (
+        None, "web is being stopped before it runs on node-1.",
+    )  # fmt: skip
+    assert told(case(sent(), "10:04:45")) == (
+        "NODE_LOST", "web was sent to node-1 7s ago, which is not a node of this cluster any more.",
+    )  # fmt: skip
+    assert told(case(sent(), "10:04:39", **there)) == (None, "web was sent to node-1 1s ago.")
+
+
 def test_an_engine_that_is_down_is_told_in_its_agents_words() -> None:
     """The node is suspect for what its agent complains of, of a task that was sent there and of one that runs there."""
     down = Reason(Code.ENGINE_DOWN, "Docker does not answer at unix:///var/run/docker.sock; start it.")
@@ -114,7 +126,9 @@ def test_a_task_on_a_silent_node_says_when_it_was_last_seen() -> None:
     )  # fmt: skip
     held = silent(NodeState.LOST, held=True, state_reason=Reason(Code.BRAKE, "x"))
     brake = Brake(since_ms=at("10:59:00"), silent=3, known=5, nodes=("node-1",), tasks=7)
-    code, sentence = told(case(runs(), "11:00:00", node=held, brake=brake))
+    found = case(runs(), "11:00:00", node=held, brake=brake, lost_ms=10**9)
+    assert explain(found)["next"] is None
+    code, sentence = told(found)
     assert (code, "the brake keeps it there: 3 of 5 nodes are silent" in sentence) == ("BRAKE", True)
 
 
@@ -176,6 +190,7 @@ def test_why_not_on_a_node_names_what_keeps_it_off_there() -> None:
         ("FIT_MEMORY", "later"), ("NODE_DRAINING", "later"), (None, "now"),
     ]  # fmt: skip
     assert said[0]["sentence"] == "train does not go to node-1: memory: asks 4 GiB, 1.5 free."
+    assert said[0]["fixes"][0]["sentence"] == "it fits if memory <= 1.5 GiB"
     assert said[1]["sentence"].startswith("train does not go to node-2: it is draining since ")
     assert said[1]["fixes"][0]["command"] == "ormen mast activate node-2"
     assert said[2]["sentence"] == "train waits for its next try; node-3 has room for it, too."
@@ -273,6 +288,9 @@ def test_a_port_held_outside_ormen_everywhere_is_tried_again_and_that_is_said() 
     document = explain(waiting(found, "10:00:05", node("node-1"), node("node-2")))
     assert document["sentence"] == "web waits because host port 8080 is taken on every node."
     assert (document["next"]["at"], document["fixes"][-1]["command"]) == ("2026-11-21T10:00:06.000Z", "ormen retry web")
+    assert told(waiting(found, "10:00:05", *(node(f"node-{n}") for n in (1, 2, 3))))[0] == "PORT_IN_USE"
+    code, sentence = told(waiting(found, "10:00:05", node("node-2")))
+    assert (code, "is held outside ormen by nginx, pid 812; end that" in sentence) == ("PORT_IN_USE", True)
 
 
 def test_a_deadline_is_told_with_what_was_waited_for() -> None:
