@@ -189,7 +189,7 @@ def test_asking_why_changes_nothing(api: FlaskClient, sailor: Sailor, store: Loo
     """Redis is the same to the last key before and after, whatever the task's state."""
     running = submit(api, name="one")
     sailor.start(running)
-    submit(api, name="two", memory="40GiB")
+    submit(api, name="two", memory="40GiB", strategy="roundrobin")
     submit(api, name="three")
     before = Raw.read(store.client, store.settings.prefix).keys, store.client.xrange(store.keys.events)
     for word in ("one", "two", "three"):
