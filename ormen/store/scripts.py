@@ -64,6 +64,7 @@ WRITING = ("common", "events")
 
 SHARED = {
     "assign": (*WRITING, "taking", "neighbours"),
+    "fleet": ("common",),
     "look": ("common", "whole"),
     "lose": (*WRITING, "ending", "brake"),
     "take": ("common", "whole"),
