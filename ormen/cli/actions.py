@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TypeAlias
 
 import click
 
@@ -20,15 +25,20 @@ WAIT_S = 60.0
 """How long an action waits for its end without --timeout."""
 
 Act = Callable[[str], Document | None]
+Going: TypeAlias = "Future[tuple[Document | None, float]]"
+"""The record that comes of an action, and how many seconds it took."""
+
+
+AT_ONCE = 16
+"""So many tasks are acted on side by side: each may take its whole grace."""
 
 
 def each(session: Session, words: Sequence[str], act: Act, *, line: Callable[[Document, float], str]) -> list[Document]:
-    """Do one thing to each task and say how it went; the first failure's code ends the command."""
+    """Do one thing to each task and say how it went, in their order; the first failure's code ends the command."""
     code, records = 0, []
-    for word in words:
-        began = time.monotonic()
+    for word, going in _side_by_side(words, act):
         try:
-            record = act(word)
+            record, took_s = going.result()
         except OrmenError as error:
             failed = show(error, session, word=word)
             code = code or failed
@@ -38,12 +48,35 @@ def each(session: Session, words: Sequence[str], act: Act, *, line: Callable[[Do
         if session.output == "name":
             session.data(str(shown["name"]))
         elif not session.structured and not session.quiet:
-            session.data(line(shown, time.monotonic() - began))
+            session.data(line(shown, took_s))
     if session.structured and (records or not code):
         session.document(records)
     if code:
         ended(code)
     return records
+
+
+def _side_by_side(words: Sequence[str], act: Act) -> list[tuple[str, Going]]:
+    """Begin to do one thing to each task, a few at a time; return what becomes of it.
+
+    In threads that end with the program: nobody waits for them after Ctrl-C.
+    """
+    goings: list[tuple[str, Going]] = [(word, Future()) for word in words]
+    waiting = deque(goings)
+
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                word, going = waiting.popleft()
+                began = time.monotonic()
+                try:
+                    going.set_result((act(word), time.monotonic() - began))
+                except Exception as error:
+                    going.set_exception(error)
+
+    for _ in range(min(AT_ONCE, len(words))):
+        threading.Thread(target=work, daemon=True).start()
+    return goings
 
 
 def _timeout_ends(records: Sequence[Document], done: Callable[[Document], bool]) -> None:

@@ -61,6 +61,15 @@ CATALOGUE: Mapping[str, Mapping[str, tuple[str, str]]] = {
 ALIASES: Mapping[str, str] = {"manager": "deck", "worker": "sailor", "node": "mast", "ps": "status"}
 """Other names of commands: those of the seed systems, and Docker's ps. Not listed."""
 
+ELSEWHERE: Mapping[str, str] = {
+    "get": "status", "ls": "status", "list": "status", "describe": "status TASK", "apply": "run -f FILE",
+    "create": "run", "job": "run -f FILE", "start": "restart TASK", "kill": "stop TASK", "delete": "rm TASK",
+    "images": "prune --images", "rmi": "prune --images", "nodes": "mast", "drain": "mast drain NODE",
+    "cordon": "mast cordon NODE", "uncordon": "mast activate NODE", "login": "registry login",
+    "logout": "registry logout", "init": "up", "config": "context", "info": "mast", "help": "--help",
+}  # fmt: skip
+"""Words of docker, kubectl and nomad for what has another name here."""
+
 FIRST_STEPS: Sequence[tuple[str, str, str]] = (
     ("up", "ormen up", "start a cluster on this machine"),
     ("run", "ormen run nginx -p 8080:80", "run a container and wait until it is up"),
@@ -100,6 +109,8 @@ class Ormen(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that the arguments name; a wrong name is answered with the nearest ones."""
         command = self.get_command(ctx, args[0])
+        if command is None and args[0] in ELSEWHERE:
+            raise click.UsageError(f'no command "{args[0]}"; here it is ormen {ELSEWHERE[args[0]]}', ctx)
         if command is None:
             raise unknown_command(ctx, args[0], self.list_commands(ctx))
         return command.name, command, args[1:]

@@ -6,11 +6,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import yaml
 from cli_stub import TRAIN, UP, WAY, Answer, deck, node, ormen, problem, variables
 
+from ormen.cli.actions import each
 from ormen.cli.drawing import QuietScreen
 from ormen.cli.drawing import screen as drawing
 from ormen.cli.session import Session
@@ -214,3 +216,15 @@ def test_a_live_view_outlives_the_deck_and_grows_with_its_window(monkeypatch: py
             assert screen.process.wait(20) == 130
             screen.until("\x1b[?1049l")
             assert screen.is_cooked()
+
+
+def test_many_tasks_are_acted_on_side_by_side_and_told_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each may take its whole grace, so none waits for the one before; the lines come as they were asked for."""
+    together = Barrier(3)
+
+    def act(word: str) -> dict[str, str]:
+        together.wait(timeout=10)
+        return {"name": word}
+
+    each(Session(), ["c", "a", "b"], act, line=lambda record, _: f"{record['name']} is stopped")
+    assert capsys.readouterr().out == "c is stopped\na is stopped\nb is stopped\n"

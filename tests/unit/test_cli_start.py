@@ -11,7 +11,7 @@ import pytest
 from cli_golden import fits, golden
 from cli_stub import UP, deck, ormen, program, variables
 
-from ormen.cli.main import ALIASES, CATALOGUE, FIRST_STEPS, cli
+from ormen.cli.main import ALIASES, CATALOGUE, ELSEWHERE, FIRST_STEPS, cli, exists
 
 FORBIDDEN = ("rich", "requests", "celery", "flask", "docker", "redis", "marshmallow", "kombu", "numpy", "yaml")
 COMMANDS = [name for group in CATALOGUE.values() for name in group]
@@ -102,3 +102,13 @@ def test_ctrl_c_while_the_command_loads_ends_silently(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("word", ELSEWHERE)
+def test_a_word_of_another_tool_is_answered_with_ours(word: str) -> None:
+    """Whoever types what docker, kubectl or nomad call it reads the command that does it, and that one exists."""
+    result = ormen(word, "x")
+    ours = ELSEWHERE[word]
+    assert (result.returncode, result.stderr) == (2, f'error: no command "{word}"; here it is ormen {ours}.\n')
+    assert ours == "--help" or ormen(ours.split()[0], "--help").returncode == 0
+    assert not exists(word)
