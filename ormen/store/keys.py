@@ -155,6 +155,16 @@ class Keys:
         return f"{self.prefix}nodes:facts"
 
     @property
+    def changes(self) -> str:
+        """Return the key of the nodes by the number of their last change."""
+        return f"{self.prefix}nodes:changes"
+
+    @property
+    def revision(self) -> str:
+        """Return the key of the number of the last change of any node."""
+        return f"{self.prefix}nodes:rev"
+
+    @property
     def shown(self) -> str:
         """Return the key of what nodes were last told to be, where that is not ready."""
         return f"{self.prefix}nodes:shown"

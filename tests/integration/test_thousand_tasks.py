@@ -177,11 +177,12 @@ def tidy(world: World) -> None:
 
 
 def expected_keys(world: World, kept: Sequence[Task], running: Sequence[Task]) -> set[str]:
-    """The formula: ten keys of the cluster, one of the sweep, those of each state, node, engine and task on record."""
+    """Twelve keys of the cluster, one of the sweep, and those of each state, node, engine and task on record."""
     keys = world.store.keys
-    alone = (keys.cluster, keys.ids, keys.names, keys.past, keys.ended, keys.counts, keys.views)
+    alone = (keys.cluster, keys.ids, keys.names, keys.past, keys.ended, keys.counts, keys.views, keys.changes)
     states = {keys.tasks(task.state.value) for task in (*kept, *running)}
-    cluster = {*alone, *states, keys.facts, keys.heartbeats, keys.events, keys.figures, keys.loops, keys.lease("sweep")}
+    others = (keys.facts, keys.heartbeats, keys.events, keys.figures, keys.loops, keys.revision, keys.lease("sweep"))
+    cluster = {*alone, *others, *states}
     records = {keys.task(task.id) for task in (*kept, *running)}
     # Tasks of one submission share its spec and its pin, which stay for the last of them: the test counts their tasks.
     shared = {key for kind in (keys.spec, keys.pin) for key in world.store.client.scan_iter(kind("*"))}
