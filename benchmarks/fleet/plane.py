@@ -25,6 +25,8 @@ from ormen.local.redis import RunningRedis, find_server, start
 
 RESTED_S = 20.0
 """A connection that rested for so long may be closed by the deck, which does so after 30 s."""
+PROCESSES = 2
+"""What a fleet is spread over: as many as there are cores here."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -69,6 +71,13 @@ class Plane:
         )  # fmt: skip
         self.farms.append(farm)
         return farm
+
+    def grow(self, first: int, nodes: int, *, processes: int = PROCESSES) -> None:
+        """Let so many more nodes join, the first of that number, and return once all are ready."""
+        whole = self.ready() + nodes
+        for begin, size in shares(nodes, processes):
+            self.add_farm(first + begin, size)
+        wait_until(lambda: self.ready() == whole, timeout_s=60 + nodes / 20, what=f"the joining of {nodes} nodes")
 
     def answers(self) -> bool:
         """Return whether the deck answers already."""
@@ -127,19 +136,15 @@ def deck_of(server: RunningRedis, port: int, **settings: str) -> subprocess.Pope
 
 
 @contextlib.contextmanager
-def plane(nodes: int, *, processes: int = 2, apart: int = 0) -> Iterator[Plane]:
-    """Give a control plane with so many nodes in so many processes; the last `apart` have one of their own."""
+def plane(nodes: int, *, processes: int = PROCESSES) -> Iterator[Plane]:
+    """Give a control plane with so many nodes in so many processes."""
     with tempfile.TemporaryDirectory(prefix="ormen-fleet-") as folder:
         server = start(find_server(), Path(folder) / "redis")
         port = free_port()
         made = Plane(server, port, Path(folder), deck_of(server, port))
         try:
             wait_until(made.answers, what="an answer of the deck")
-            for first, size in shares(nodes - apart, processes):
-                made.add_farm(first, size)
-            if apart:
-                made.add_farm(nodes - apart, apart)
-            wait_until(lambda: made.ready() == nodes, timeout_s=60 + nodes / 20, what=f"the joining of {nodes} nodes")
+            made.grow(0, nodes, processes=processes)
             yield made
         finally:
             made.close()
