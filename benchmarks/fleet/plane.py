@@ -139,7 +139,7 @@ def deck_of(server: RunningRedis, port: int, **settings: str) -> subprocess.Pope
 def plane(nodes: int, *, processes: int = PROCESSES) -> Iterator[Plane]:
     """Give a control plane with so many nodes in so many processes."""
     with tempfile.TemporaryDirectory(prefix="ormen-fleet-") as folder:
-        server = start(find_server(), Path(folder) / "redis")
+        server = start(find_server(), Path(folder) / "redis", maxclients=10_000)
         port = free_port()
         made = Plane(server, port, Path(folder), deck_of(server, port))
         try:
