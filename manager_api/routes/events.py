@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Response, request
 
@@ -19,6 +19,7 @@ from manager_api.queries import EventsQuery
 from manager_api.services import Services, services
 from ormen.errors import Fault, InvalidQuery, NodeNotFound, StoreUnavailable, TaskNotFound
 from ormen.events import Event
+from ormen.store.history import EventReader
 from ormen.task import Task
 
 COMMENT_S = 15.0
@@ -32,21 +33,6 @@ EVENT_ID = re.compile(r"^\d{1,16}-\d{1,16}$|^0$", re.ASCII)
 log = logging.getLogger("ormen.api")
 
 events = Nouns("events", __name__, url_prefix="/v1", description="What happened, in order")
-
-
-class History(Protocol):
-    """What the events' pages need of the store."""
-
-    def events(
-        self,
-        *,
-        after: str | None = None,
-        limit: int = 100,
-        task: str | None = None,
-        node: str | None = None,
-        newest: bool = False,
-    ) -> list[Event]:
-        """Return events later than `after`, oldest first; with `newest` the last ones, newest first."""
 
 
 @events.route("/events", methods=["GET"])
@@ -84,7 +70,7 @@ def page(found: list[Event], limit: int) -> dict[str, object]:
     }
 
 
-def page_of(store: History, *, task: Task, limit: int, cursor: str | None) -> dict[str, object]:
+def page_of(store: EventReader, *, task: Task, limit: int, cursor: str | None) -> dict[str, object]:
     """Return a page of one task's events; none is older than the task."""
     after = checked("cursor", cursor) if cursor else f"{task.created_ms - 1}-0"
     return page(store.events(after=after, limit=limit, task=task.id), limit)

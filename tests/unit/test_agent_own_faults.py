@@ -46,6 +46,15 @@ def forgotten(bench: AgentBench) -> Task:
     return task
 
 
+def asked_long_after(bench: AgentBench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what checks and deadlines ask for when every one of them is due."""
+    asked: list[str] = []
+    monkeypatch.setattr(bench.agent.lanes, "submit", lambda lane, key, work: asked.append(key))
+    bench.agent.probing.step(bench.now + 10_000)
+    bench.agent.deadlines.step(bench.now + 10_000)
+    return asked
+
+
 def test_a_pull_that_fails_unforeseen_is_a_refusal_and_the_next_one_is_made(
     bench: AgentBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,11 +113,7 @@ def test_what_redis_has_forgotten_is_watched_no_more(bench: AgentBench, monkeypa
     """An orphan is left as it is: no check of it is made, and the end of its time is not asked for again and again."""
     task = forgotten(bench)
     bench.sync(60)
-    asked: list[str] = []
-    monkeypatch.setattr(bench.agent.lanes, "submit", lambda lane, key, work: asked.append(key))
-    bench.agent.probing.step(bench.now + 10_000)
-    bench.agent.deadlines.step(bench.now + 10_000)
-    assert (task.id in bench.agent.controller.known(), asked) == (True, [])
+    assert (task.id in bench.agent.controller.known(), asked_long_after(bench, monkeypatch)) == (True, [])
 
 
 def test_a_task_without_record_and_container_is_watched_no_more(
@@ -118,11 +123,7 @@ def test_a_task_without_record_and_container_is_watched_no_more(
     task = forgotten(bench)
     bench.runtime.remove(task.container_id or "")
     bench.sync(60)
-    asked: list[str] = []
-    monkeypatch.setattr(bench.agent.lanes, "submit", lambda lane, key, work: asked.append(key))
-    bench.agent.probing.step(bench.now + 10_000)
-    bench.agent.deadlines.step(bench.now + 10_000)
-    assert (task.id in bench.agent.controller.known(), asked) == (False, [])
+    assert (task.id in bench.agent.controller.known(), asked_long_after(bench, monkeypatch)) == (False, [])
 
 
 def test_an_inbox_whose_answer_was_lost_makes_the_next_pass_full(

@@ -142,12 +142,13 @@ def test_a_start_is_objects_for_programs(capsys: pytest.CaptureFixture[str]) -> 
     screen.tell(Step("✓", "redis", "up", 1.23456))
     screen.tell(Remark("a port was taken"))
     screen.log("node-1", "pulls nginx", wide=6)
-    screen.tell(Result("Ready in 2.7s.", {"manager": "http://127.0.0.1:5555"}))
+    screen.tell(Result("Ready in 2.7s. Look: ormen status\nStop it", {"manager": "http://127.0.0.1:5555"}))
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert told[0] == {"kind": "step", "name": "redis", "state": "done", "text": "up", "seconds": 1.235}
     assert told[1] == {"kind": "remark", "text": "a port was taken"}
     assert (told[2].pop("time")[-1], told[2]) == ("Z", {"kind": "log", "name": "node-1", "text": "pulls nginx"})
-    assert told[3] == {"kind": "result", "text": "Ready in 2.7s.", "manager": "http://127.0.0.1:5555"}
+    said = "Ready in 2.7s. Look: ormen status. Stop it"
+    assert told[3] == {"kind": "result", "text": said, "manager": "http://127.0.0.1:5555"}
     screen.tell(Failure("it is held", "stop it", 4, "", ("by pid 7",)))
     out, err = capsys.readouterr()
     assert (out, json.loads(err)["code"], json.loads(err)["evidence"]) == ("", "TAKEN", ["by pid 7"])

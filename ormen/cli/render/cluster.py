@@ -48,7 +48,11 @@ def data_of(what: Step | Remark | Result) -> dict[str, Any]:
         seconds = None if what.seconds is None else round(what.seconds, 3)
         return {"kind": "step", "name": what.name, "state": state, "text": clean(what.text), "seconds": seconds}
     facts = what.facts if isinstance(what, Result) else {}
-    return {"kind": "result" if isinstance(what, Result) else "remark", "text": clean(what.text), **facts}
+    return {
+        "kind": "result" if isinstance(what, Result) else "remark",
+        "text": ". ".join(map(clean, what.text.splitlines())),
+        **facts,
+    }
 
 
 def head(version: str, folder: str) -> str:
