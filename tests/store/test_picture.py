@@ -92,3 +92,13 @@ def test_what_joins_is_in_its_place_by_name(fleet: LoopStore, agent: AgentStore)
         agent.join(card(f"node-{number}", f"engine-{number}"))
     assert names(fleet) == ["node-1", "node-2", "node-3", "node-10"]
     assert [node.takes_tasks for node in fleet.lean_nodes()] == [True, True, False, False]
+
+
+def test_an_emptied_redis_is_another_fleet(fleet: LoopStore, agent: AgentStore) -> None:
+    """Changes of another cluster are counted anew, and may have come as far as those that are known."""
+    fleet.client.flushdb()
+    fleet.cluster()
+    for number in (3, 4):
+        ready(agent, f"node-{number}", f"engine-{number}")
+    fleet.client.hincrby(fleet.keys.revision, "last", 100)
+    assert names(fleet) == ["node-3", "node-4"]
