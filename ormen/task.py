@@ -157,7 +157,8 @@ class Task:
     change of limits that its node has still to make, 0 when there is none; `refused` is why it could not be made.
     `spec_id` is under which id the store keeps its spec. `pin` is the image that the tag meant when a task of the
     submission first found it, `pin_id` under which id the store keeps that, "" where a tag is not resolved. `gpus` are
-    those of the latest attempt. `revision` grows with every write.
+    those of the latest attempt. `received` says that the agent has the scheduled attempt in hand. `revision` grows with
+    every write.
     """
 
     id: str
@@ -194,6 +195,7 @@ class Task:
     avoid: Mapping[str, int] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     probes: tuple[Probe, ...] = ()
+    received: bool = False
     revision: int = 0
     spec_id: str = ""
     pin_id: str = ""

@@ -1,7 +1,7 @@
 """One task at a time from what is to what is wanted: the agent's heart.
 
 `converge` is the one entry for every cause: a ring, a heartbeat's answer, an event of the engine, the list, a failed
-check. It reads the record anew (a start has it from the inbox, and holds its revision against the store), compares it
+check. It reads the record anew (a start whose turn comes soon begins from what the inbox brought), compares it
 with the engine and does the next step; so it may be called too often and never too late. It runs in a lane that holds
 the task's place, so never twice at once for one task.
 
@@ -11,6 +11,7 @@ When Redis or the engine does not answer, nothing is changed: the task is kept i
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +33,10 @@ from worker_agent.starting import STALE, Starter
 from worker_agent.station import Station, Step
 
 log = logging.getLogger(__name__)
+
+FRESH_S = 1.0
+"""How long a start may begin from a record without reading it anew. Whoever changes a record rings, and a ring that has
+come replaces what waits; this bounds what an agent that was held up does with what has become of it meanwhile."""
 
 OnSeen = Callable[[Task, Container | None], None]
 
@@ -77,17 +82,19 @@ class Controller:
         for task in tasks:
             if duty_of(task, self._station.node) is Duty.START:
                 self._remember(Step("taken", task), task)
-                tickets.append(self._lanes.submit(START, task.id, partial(self.converge, task.id, task)))
+                fresh = time.monotonic() + FRESH_S
+                tickets.append(self._lanes.submit(START, task.id, partial(self.converge, task.id, task, fresh)))
             else:
                 tickets.append(self.look(task.id))
         return tickets
 
-    def converge(self, task_id: str, taken: Task | None = None) -> str:
+    def converge(self, task_id: str, taken: Task | None = None, fresh_until: float = 0.0) -> str:
         """Read the record, compare it with the engine, do the next step; return in a word how that ended.
 
-        `taken` is the record as it came with the inbox: a start begins from it, and reads it anew if it has changed.
+        `taken` is the record as it came with the inbox: a start begins from it until the monotonic clock says
+        `fresh_until`, and after that reads it anew like everything else.
         """
-        return self._act(task_id, self._next, taken)
+        return self._act(task_id, self._next, taken if time.monotonic() < fresh_until else None)
 
     def end_unhealthy(self, task_id: str, *, attempt: int, reason: Reason) -> Ticket:
         """Have the attempt ended because its check failed too often."""

@@ -42,7 +42,6 @@ class Starter:
         self._pulls = pulls
         self._ender = ender
         self._pinning = Pinning(station)
-        self._received: dict[str, int] = {}
 
     def start(self, task: Task) -> Step:
         """Do the next step towards a running container of this attempt, unless its record has changed since."""
@@ -65,7 +64,6 @@ class Starter:
 
     def forget(self, task_id: str) -> None:
         """Drop what was kept of the task's start."""
-        self._received.pop(task_id, None)
         self._pulls.forget(task_id)
 
     def _plan(self, task: Task, spec: Spec, image: str) -> ContainerPlan:
@@ -180,10 +178,10 @@ class Starter:
         return Step("pulling", task)
 
     def _receive(self, task: Task) -> bool:
-        """Tell once that the attempt is in hand; False if the record is no longer as it was read."""
-        if self._received.get(task.id) == task.attempt:
+        """Tell, if nobody has yet, that the attempt is in hand; False if the record is no longer as it was read."""
+        if task.received:
             return True
-        held = self._station.store.note(
+        return self._station.store.note(
             Remark(
                 task=task.id,
                 node=self._station.node,
@@ -193,6 +191,3 @@ class Starter:
                 revision=task.revision,
             )
         )
-        if held:
-            self._received[task.id] = task.attempt
-        return held

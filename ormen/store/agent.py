@@ -113,7 +113,10 @@ class AgentStore(Answerer):
 
     @answering
     def take(self, node: str, instance: str) -> Taken:
-        """Empty the inbox, up to 100 entries, and return what was in it with the records as they are now."""
+        """Empty the inbox, up to 100 entries, and return what was in it with the records as they are now.
+
+        An attempt that is to be started is received by this, and told to be.
+        """
         tasks, gone, requests = [], [], []
         specs: dict[str, Mapping[str, Any]] = {}
         for entry, pairs, spec, pin in self.run("take", node=node, instance=instance):
@@ -193,6 +196,8 @@ class AgentStore(Answerer):
             fields["refused"] = remark.refused
         if remark.paused:
             fields["paused"] = "now"
+        if remark.event == "task.received":
+            fields["received"] = "1"
         if remark.probes:
             fields["probes"] = json.dumps([probe.to_list() for probe in remark.probes])
         over = (("detail", remark.detail == ""), ("paused", remark.paused is False), ("probes", remark.probes == ()))

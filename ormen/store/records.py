@@ -66,6 +66,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pi
         avoid={node: int(until) for node, until in json.loads(record.get("avoid", "{}")).items()},
         attempts=_attempts(record, attempt),
         probes=tuple(Probe(*probe) for probe in json.loads(record.get("probes", "[]"))),
+        received="received" in record,
         revision=int(record.get("rev", 0)),
         spec_id=record.get("spec", ""),
         pin_id=record.get("pin", ""),

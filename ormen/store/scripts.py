@@ -67,7 +67,7 @@ SHARED = {
     "fleet": ("common",),
     "look": ("common", "whole"),
     "lose": (*WRITING, "ending", "brake"),
-    "take": ("common", "whole"),
+    "take": (*WRITING, "whole"),
     **dict.fromkeys(("confirm", "expire", "forget", "prune", "remove", "report", "stop"), (*WRITING, "ending")),
 }
 """What stands before a verb's own text, where that is not `WRITING` alone."""

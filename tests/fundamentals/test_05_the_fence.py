@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from manager_api import submission
 from ormen.reasons import Code, Reason
 from ormen.store.agent import Remark, Report
 from ormen.task import State
 from tests.fundamentals.world import World
+from worker_agent import controller
 
 
 def test_each_run_on_a_node_is_an_attempt_with_a_number(world: World) -> None:
@@ -98,20 +101,34 @@ def test_the_container_of_an_earlier_attempt_goes_at_once(world: World) -> None:
     assert (again.state, again.node, sailor.container(again)) == (State.RUNNING, "node-2", None)
 
 
-def test_a_start_begins_only_from_the_record_as_it_is(world: World) -> None:
-    """The inbox brings the record along; what has been stopped before its turn came is not started."""
+def test_a_ring_replaces_the_start_that_waits(world: World) -> None:
+    """The inbox brings the record along; what is stopped before its turn comes, and rung for, is not started."""
+    sailor = world.sailor("node-1")
+    task = world.submit()
+    sailor.agent.take()
+    submission.stop(world.deck, task)
+    sailor.agent.take()
+    sailor.agent.lanes.drain()
+    ended = world.now(task)
+    assert (ended.state, ended.started_ms, sailor.container(task)) == (State.COMPLETED, None, None)
+
+
+def test_a_start_that_waited_long_begins_from_the_record_as_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an agent read before it was held up is no order any more: without a ring too it is read anew."""
+    monkeypatch.setattr(controller, "FRESH_S", 0.0)
     sailor = world.sailor("node-1")
     task = world.submit()
     sailor.agent.take()
     submission.stop(world.deck, task)
     sailor.agent.lanes.drain()
-    ended = world.settle(task)
-    assert (ended.state, ended.started_ms, sailor.container(task)) == (State.COMPLETED, None, None)
-    assert "received" not in world.story(task)
+    assert (world.now(task).started_ms, sailor.container(task)) == (None, None)
 
 
-def test_what_changed_without_ending_it_is_started_as_it_is_now(world: World) -> None:
+def test_what_changed_without_ending_it_is_started_as_it_is_now(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A record that was written to before its turn came is read anew, and its start follows in the same turn."""
+    monkeypatch.setattr(controller, "FRESH_S", 0.0)
     sailor = world.sailor("node-1")
     task = world.submit()
     sailor.agent.take()

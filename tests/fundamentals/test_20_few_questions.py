@@ -6,6 +6,7 @@ import pytest
 from redis.connection import AbstractConnection
 
 from ormen.store.redis import FEW
+from ormen.task import State
 from tests.fundamentals.world import World
 
 
@@ -35,14 +36,27 @@ def test_a_ring_comes_after_five_questions(world: World, asked: list[bytes]) -> 
     assert not any(b"SCRIPT" in packet or b":figures" in packet for packet in before)
 
 
-def test_an_agent_starts_a_task_with_four_questions(world: World, asked: list[bytes]) -> None:
-    """It takes its inbox, tells that it has the task, asks whose image holds, and reports: it reads nothing beside."""
+def test_an_agent_starts_a_task_with_three_questions(world: World, asked: list[bytes]) -> None:
+    """It takes its inbox, asks whose image holds, and reports: it reads nothing beside."""
     sailor = world.sailor()
     task = world.submit()
     asked.clear()
     sailor.look_into_inbox()
-    assert len(asked) == 4
+    assert len(asked) == 3
     assert world.now(task).state.value == "running"
+
+
+def test_an_agent_asks_once_whose_image_holds(world: World, asked: list[bytes]) -> None:
+    """What holds for a submission holds for ever: its other tasks, taken before that was settled, need not ask."""
+    sailor = world.sailor()
+    sailor.engine.behaviour.images, sailor.engine.behaviour.tags = set(), {"app:1": "sha256:" + "a" * 64}
+    world.run("first", image="app:1")
+    task = world.submit("web", image="app:1", count=3)
+    asked.clear()
+    sailor.look_into_inbox()
+    assert len(asked) == 1 + 1 + 3
+    assert world.store.counts()[State.RUNNING] == 4
+    assert world.now(task).pin is not None
 
 
 def test_a_few_tasks_are_read_in_one_question_and_as_many_are(world: World, asked: list[bytes]) -> None:

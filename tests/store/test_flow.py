@@ -120,6 +120,18 @@ def test_an_assignment_reserves_and_rings_once(deck: LoopStore, agent: AgentStor
     assert assign(deck, 0).code == "STATE"
 
 
+def test_an_attempt_is_received_once(deck: LoopStore, agent: AgentStore) -> None:
+    """Who empties the inbox has in hand what is to start, and that is told, however often the node is rung for it."""
+    ready(agent)
+    submit(deck)
+    assign(deck)
+    (first,) = agent.take("node-1", "i1").tasks
+    deck.client.rpush(deck.keys.inbox("node-1"), first.id)
+    (again,) = agent.take("node-1", "i1").tasks
+    assert (first.received, again) == (True, first)
+    assert [event.type for event in deck.events(task=first.id)][2:] == ["task.received"]
+
+
 def test_a_full_node_is_refused(deck: LoopStore, agent: AgentStore) -> None:
     """The fifth task of 1 GiB does not go onto a node of 4 GiB, whoever asks."""
     ready(agent)
@@ -161,6 +173,7 @@ def test_a_running_task_has_a_start_and_its_end_gives_all_back(deck: LoopStore, 
     assert [event.type for event in deck.events(task=task.id)] == [
         "task.accepted",
         "task.placed",
+        "task.received",
         "task.running",
         "task.completed",
     ]

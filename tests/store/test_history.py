@@ -39,8 +39,14 @@ def test_a_tasks_events_cost_what_they_are(deck: LoopStore, agent: AgentStore) -
     remark(agent, 1)
     before = calls(deck, "xrange"), calls(deck, "xrevrange")
     found = deck.events(task=IDS[0])
-    assert [event.type for event in found] == ["task.accepted", "task.placed", "task.running", "task.failing"]
-    assert (calls(deck, "xrange") - before[0], calls(deck, "xrevrange") - before[1]) == (4, 0)
+    assert [event.type for event in found] == [
+        "task.accepted",
+        "task.placed",
+        "task.received",
+        "task.running",
+        "task.failing",
+    ]
+    assert (calls(deck, "xrange") - before[0], calls(deck, "xrevrange") - before[1]) == (5, 0)
 
 
 def test_all_tasks_of_a_list_find_their_own(deck: LoopStore) -> None:
@@ -141,4 +147,5 @@ def test_another_task_of_the_same_id_has_events_of_its_own(deck: LoopStore, agen
     run(deck, agent, 0)
     removed(deck, agent)
     run(deck, agent, 0)
-    assert [event.type for event in deck.events(task=IDS[0])] == ["task.accepted", "task.placed", "task.running"]
+    story = ["task.accepted", "task.placed", "task.received", "task.running"]
+    assert [event.type for event in deck.events(task=IDS[0])] == story

@@ -50,5 +50,5 @@ local function close(t, code, text, log)
   past[#past + 1] = { t.attempt, t.node, t.cid or '', t.assigned, t.started or '', int(NOW), t.exit or '', code or '', text or '', log or '[]' }
   while #past > 10 do table.remove(past, 1) end
   set(t, { attempts = cjson.encode(past), ended = int(NOW) })
-  unset(t, 'assigned', 'health', 'healthy', 'paused', 'detail', 'resize', 'refused', 'restart', 'restart_code')
+  unset(t, 'assigned', 'health', 'healthy', 'paused', 'detail', 'received', 'resize', 'refused', 'restart', 'restart_code')
 end

@@ -35,7 +35,7 @@ if A.set.ports == '[]' and not t.ports then A.set.ports = nil end
 set(t, A.set)
 if to == 'running' then
   started(t)
-  unset(t, 'detail', 'avoid')
+  unset(t, 'detail', 'received', 'avoid')
 else
   close(t, code, text, A.log)
   if A.spends == '1' then set(t, { tries = int((t.tries or 0) + 1) }) end

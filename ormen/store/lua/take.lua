@@ -1,4 +1,5 @@
--- An agent empties its inbox, at most 100 entries a call, and gets the records with their specs in the same breath.
+-- An agent empties its inbox, at most 100 entries a call, and gets the records with their specs in the same breath. An
+-- attempt that it is to start is thereby received, which is told once.
 -- ARGV: node, instance. Replies: list of {id, record as flat list or nothing, spec JSON, pin}; a request's id begins with '?'.
 -- An instance that another has replaced gets nothing, so that no order is swallowed by the wrong process.
 if redis.call('HGET', P .. 'node:' .. A.node, 'instance') ~= A.instance then return {} end
@@ -9,6 +10,12 @@ for _, id in ipairs(redis.call('LPOP', inbox, 100) or {}) do
     if string.sub(id, 1, 1) == '?' then
       out[#out + 1] = { id, redis.call('HGETALL', P .. 'request:' .. string.sub(id, 2)), '', '' }
     else
+      local head = redis.call('HMGET', P .. 'task:' .. id, 'state', 'wanted', 'node', 'received')
+      if head[1] == 'scheduled' and head[2] == 'running' and head[3] == A.node and not head[4] then
+        local t = load(id)
+        redis.call('ZADD', P .. 'scheduled', NOW, id)
+        happened(t, 'task.received', { text = 'by ' .. A.node }, { received = '1', rev = int(t.rev + 1) })
+      end
       out[#out + 1] = { id, unpack(whole(id)) }
     end
   end
