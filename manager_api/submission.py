@@ -49,10 +49,9 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     `task`, the id by which the request can be repeated.
     """
     try:
-        _store(deck.store, items, by=deck.by)
-        ids = [item.id for item in items]
-        _place(deck, [task for task in deck.store.read(ids).values() if task])
-        stored = deck.store.read(ids)
+        new, known = _store(deck.store, items, by=deck.by)
+        _place(deck, [*new, *(task for task in deck.store.read(known).values() if task)])
+        stored = deck.store.read([item.id for item in items])
     except StoreUnavailable as fault:
         raise StoreUnavailable(
             f"{fault.sentence}; whether the task was stored is not known",
@@ -62,43 +61,52 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     return [task for item in items if (task := stored[item.id])]
 
 
-def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> None:
-    """Store all items or none. A default name that is taken grows by digits of its id: nobody chose it."""
+def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], frozenset[str]]:
+    """Store all items or none; return what was new, and the ids of what was known.
+
+    A default name that is taken grows by digits of its id: nobody chose it.
+    """
+    chosen = all(item.raw.get("name") for item in items)
+    for digits in LONGER_NAMES[:-1]:
+        try:
+            return _create(store, [_longer_name(item, digits) for item in items], by=by)
+        except NameTaken:
+            if chosen:
+                raise
+    return _create(store, [_longer_name(item, LONGER_NAMES[-1]) for item in items], by=by)
+
+
+def _create(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], frozenset[str]]:
     cluster = store.cluster()
     # A task's id may be given anew while other tasks still have the spec, so a spec has an id of its own.
     spec_ids = {id(item.raw): uuid.uuid4().hex for item in items}
     specs = {spec_ids[id(item.raw)]: item.raw for item in items}
-    for digits in LONGER_NAMES:
-        named = items if digits is None else [_longer_name(item, digits) for item in items]
-        new = [
-            NewTask(
-                item.id,
-                item.name,
-                spec_ids[id(item.raw)],
-                item.digest,
-                container_name(cluster, item),
-                item.spec.resources,
-                _milliseconds(item.spec.deadline.wait_s),
-                item.spec.priority,
-                pin_id(items[0].id, item.spec.image, pull=item.spec.pull),
-            )
-            for item in named
-        ]
-        try:
-            store.create(new, specs, by=by)
-        except NameTaken:
-            if digits == LONGER_NAMES[-1] or all(item.raw.get("name") for item in items):
-                raise
-        else:
-            return
+    new = [
+        NewTask(
+            item.id,
+            item.name,
+            spec_ids[id(item.raw)],
+            item.digest,
+            container_name(cluster, item),
+            item.spec.resources,
+            _milliseconds(item.spec.deadline.wait_s),
+            item.spec.priority,
+            pin_id(items[0].id, item.spec.image, pull=item.spec.pull),
+        )
+        for item in items
+    ]
+    known = store.create(new, specs, by=by)
+    return [task.waiting(specs[task.spec_id]) for task in new if task.id not in known], known
 
 
 def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def _longer_name(item: Item, digits: int) -> Item:
-    return item if item.raw.get("name") else replace(item, name=default_name(item.spec.image, item.id, digits=digits))
+def _longer_name(item: Item, digits: int | None) -> Item:
+    if digits is None or item.raw.get("name"):
+        return item
+    return replace(item, name=default_name(item.spec.image, item.id, digits=digits))
 
 
 def container_name(cluster: str, item: Item) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ormen.errors import Fault, InvalidSpec, PolicyForbids, TooLarge
@@ -204,12 +204,15 @@ FIRST = frozenset(
 """The fields that a spec has always had. A later one is content only where it differs from its default, so that a
 request repeated after an upgrade is still the same request."""
 
-_DEFAULT = asdict(Spec(image=""))
+_DEFAULT = Spec(image="")
+_FIELDS = tuple(field.name for field in fields(Spec))
 
 
 def _content(spec: Spec) -> str:
-    found = asdict(replace(spec, id=None, name=None, count=None))
+    # `asdict` of the whole would copy sixty fields, nearly all of which are as they are by default.
+    found = {key: getattr(spec, key) for key in _FIELDS}
+    kept = {key: value for key, value in found.items() if key in FIRST or value != getattr(_DEFAULT, key)}
+    kept |= {"id": None, "name": None, "count": None, "resources": asdict(spec.resources)}
     # They are a field of their own, and were content before they were reserved.
-    del found["resources"]["gpus"]
-    kept = {key: value for key, value in found.items() if key in FIRST or value != _DEFAULT[key]}
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    del kept["resources"]["gpus"]
+    return json.dumps(kept, sort_keys=True, separators=(",", ":"), default=asdict)

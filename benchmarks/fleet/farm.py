@@ -47,6 +47,8 @@ EARS = 20
 """Queues a channel consumes: one BRPOP with thousands of keys costs Redis milliseconds a message."""
 PACE = Pace(create_s=0.0126, start_s=0.28, stop_s=0.05, sigma=0.15)
 """How long Docker takes: the medians that `benchmarks.start_latency` and `stop_latency` measured."""
+IMAGES = {"acme/worker:7": "sha256:" + "7" * 64}
+"""What each engine has under a digest, as an image is that was pulled."""
 CORES, MEMORY = 16, 64 * 1024**3
 """What each node has."""
 
@@ -93,6 +95,7 @@ class SimulatedNode:
     def __init__(self, farm: Farm, name: str) -> None:
         engine = Engine(uuid.uuid4().hex, "20.10.24", "linux", "amd64", CORES, MEMORY, "/")
         self.runtime = FakeRuntime(Behaviour(pace=PACE, engine=engine))
+        self.runtime.meant.update(IMAGES)
         self.runtime.journal = journal = Told()
         card = replace(facts.card(farm.settings, engine, instance=uuid.uuid4().hex), name=name)
         joined = farm.store.join(card)

@@ -22,7 +22,7 @@ from ormen.store.redis import answering
 from ormen.store.replies import Asker
 from ormen.store.scripts import BATCH
 from ormen.store.tasks import TaskReader
-from ormen.task import Port, State, Task
+from ormen.task import Port, State, Task, Wanted
 
 FIRST_LOOK_MS = 5000
 """A new task is placed by the request that creates it; the loops look at it this much later, should that die."""
@@ -46,6 +46,13 @@ class NewTask:
     patience_ms: int | None = None
     priority: int = USUAL_PRIORITY
     pin_id: str = ""
+
+    def waiting(self, spec: Mapping[str, Any]) -> Task:
+        """Return the record as it was just stored, but for its times: enough to place it without reading it."""
+        return Task(
+            self.id, self.name, spec, Wanted.RUNNING, State.PENDING, 0, self.container_name,
+            revision=1, spec_id=self.spec_id, pin_id=self.pin_id,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,22 @@ def test_an_agent_needs_no_more_than_its_own_queue(
     assert len(heard) == 1
 
 
+def test_a_channel_has_one_client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring after the first makes no client of redis-py anew; kombu by itself makes one for each command."""
+    made: list[object] = []
+    make = redis.Redis.__init__
+
+    def counted(self: redis.Redis, *args: Any, **options: Any) -> None:
+        made.append(self)
+        make(self, *args, **options)
+
+    ringer = Ringer(make_app(settings, "test"))
+    assert ringer.prove("node-1")
+    monkeypatch.setattr(redis.Redis, "__init__", counted)
+    assert ringer.prove("node-1")
+    assert len(made) == 0
+
+
 def test_nothing_is_connected_before_the_fork(settings: Settings, client: redis.Redis) -> None:
     """Making the application opens no connection, so that gunicorn's processes share none (18)."""
 

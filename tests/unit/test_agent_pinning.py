@@ -85,6 +85,14 @@ def test_a_copy_follows_the_node_that_was_first(bench: AgentBench) -> None:
     assert (len(made), list(bench.runtime.table)) == (2, made[1:])
 
 
+def test_a_new_connection_is_asked_again(bench: AgentBench) -> None:
+    """What an agent remembers of a submission's image, a Redis that came back with an older file may not know."""
+    task = bench.running(image="app:1")
+    bench.deck.client.hdel(bench.deck.keys.pin(task.pin_id), "image")
+    bench.agent.station.store.rest()
+    assert again(bench, task).pin == task.pin
+
+
 def test_what_was_loaded_on_a_host_runs_and_settles_nothing(bench: AgentBench) -> None:
     """An image without a digest is had by its name on every node, at every attempt, without a registry."""
     task = bench.running(image="loaded:1")
