@@ -193,9 +193,11 @@ def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> tup
     if any(need.ports for need in needs):
         # A task of this list may be what stands in the way of the next.
         fleet = replace(fleet, names={**fleet.names, **{task.id: task.name for task in tasks}})
-    known = {task.id: task for task in tasks}
+    known, asked = {task.id: task for task in tasks}, {need.key: need for need in needs}
     answers = [
-        answer if isinstance(answer, Refusal) else _assignment(known[answer.key], answer, _node_of(answer, fleet))
+        answer
+        if isinstance(answer, Refusal)
+        else _assignment(known[answer.key], asked[answer.key], answer, _node_of(answer, fleet))
         for answer in place(needs, fleet)
     ]
     return answers, len(fleet.nodes)
@@ -206,7 +208,7 @@ def _node_of(placement: Placement, fleet: Fleet) -> Node:
     return fleet.nodes[fleet.survey.index[placement.node]]
 
 
-def _assignment(task: Task, placement: Placement, node: Node) -> Assignment:
+def _assignment(task: Task, need: Need, placement: Placement, node: Node) -> Assignment:
     return Assignment(
         task=task.id,
         node=node.name,
@@ -215,8 +217,8 @@ def _assignment(task: Task, placement: Placement, node: Node) -> Assignment:
         gpus=placement.gpus,
         placement=placement.to_json(),
         text=f"attempt {task.attempt + 1} on {placement.sentence()}",
-        group=group_of(task.name, task.spec),
-        rules=resolve(task.spec).rules or NO_RULES,
+        group=need.group,
+        rules=need.rules or NO_RULES,
     )
 
 

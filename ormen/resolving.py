@@ -48,11 +48,12 @@ AS_SENT = (
 
 
 def resolve(raw: Mapping[str, Any]) -> Spec:
-    """Return the spec of what was sent and stored; what differs in id and name only is read once and then remembered.
+    """Return the spec of what was sent and stored, without id and name, which are its task's.
 
-    Raises InvalidSpec if it is faulty after all, as a spec stored by a later version may be.
+    What differs in those only is read once and then remembered. Raises InvalidSpec if it is faulty after all, as a spec
+    stored by a later version may be.
     """
-    return with_own(_resolve_text(template(raw)), raw)
+    return _resolve_text(template(raw))
 
 
 def template(raw: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ MOST_FAULTS = 1000
 class Item:
     """One task to be stored: `raw` is the spec as sent, shared by the copies of a `count`.
 
-    `spec` has the item's own id and name. `digest` is the same for the same content: defaults and units
+    `spec` is what all copies have in common. `digest` is the same for the same content: defaults and units
     resolved, the name included if one was sent, the id and `count` left out.
     """
 
@@ -192,7 +192,7 @@ def _items(families: Sequence[_Family]) -> Iterator[Item]:
         for task_id, name in zip(family.ids(), names, strict=True):
             # A default name follows from image and id, so it adds nothing to the content.
             digest = hashlib.sha256((content + (name if family.spec.name else "")).encode()).hexdigest()
-            yield Item(task_id, name, family.raw, replace(family.spec, id=task_id, name=name), digest)
+            yield Item(task_id, name, family.raw, family.spec, digest)
 
 
 FIRST = frozenset(
