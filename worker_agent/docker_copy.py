@@ -71,8 +71,8 @@ class CopyOut(Copy):
 
     def __init__(self, gate: Gate, container_id: str, path: str) -> None:
         super().__init__()
-        ask = Ask("GET", f"/containers/{container_id}/archive", {"path": path}, stream=True)
-        self._answer = gate.ask(ask, timeout_s=WORK_S)
+        ask = Ask("GET", f"/containers/{container_id}/archive", {"path": path})
+        self._answer = gate.stream(ask, timeout_s=WORK_S)
         if self._answer.status_code != 200:
             raise refusal(path, self._answer)
         self._first: Frame | None = stat_frame(_stat_of(self._answer))
@@ -118,11 +118,11 @@ class CopyIn(Copy):
         ask = Ask("PUT", f"/containers/{self._container}/archive", params, upload=self._upload())
         try:
             # Counted from the last piece: while the sender is slow, nothing is waited for from the engine.
-            answer = self._gate.ask(ask, timeout_s=WORK_S)
+            with self._gate.stream(ask, timeout_s=WORK_S) as answer:
+                if answer.status_code != 200:
+                    raise refusal(self._into, answer)
         finally:
             self._over.set()
-        if answer.status_code != 200:
-            raise refusal(self._into, answer)
         raise StopIteration
 
     def write(self, data: bytes) -> None:

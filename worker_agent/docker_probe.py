@@ -33,10 +33,10 @@ class DockerProbe:
         if made.status_code != 201:
             return result(False, f"{shown} could not be run: {message(made)}")
         exec_id = made.json()["Id"]
-        ask = Ask("POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": False}, stream=True)
+        ask = Ask("POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": False})
         left_s = max(timeout_s - (time.monotonic() - began), 0.001)
         try:
-            printed = read_within(self._gate.ask(ask, timeout_s=left_s), left_s)
+            printed = read_within(self._gate.stream(ask, timeout_s=left_s), left_s)
             status = self._code_of(exec_id, began + timeout_s)
         except (EngineHung, TimeoutError):
             return result(False, f"{shown} did not end within {timeout_s:g}s")

@@ -30,7 +30,7 @@ class Pull:
     def run(self, ask: Ask, on_progress: OnProgress | None) -> None:
         """Send `ask` and follow it to its end; raise PullRefused."""
         try:
-            with self._gate.ask(ask, timeout_s=self._stall_s) as answer:
+            with self._gate.stream(ask, timeout_s=self._stall_s) as answer:
                 if answer.status_code != 200:
                     raise PullRefused(pull_refusal(self._image, message(answer), user=self._user))
                 for line in answer.iter_lines():

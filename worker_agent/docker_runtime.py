@@ -22,7 +22,7 @@ from ormen.registries import Login, registry_of
 from ormen.units import MOST_BYTES
 from worker_agent import docker_args, docker_faults, docker_views
 from worker_agent.docker_disk import QUICK_S, WORK_S, DockerDisk
-from worker_agent.docker_gate import Ask, Gate, message
+from worker_agent.docker_gate import CONNECTIONS, Ask, Gate, message
 from worker_agent.docker_probe import DockerProbe
 from worker_agent.docker_pull import Pull, credentials, header_of
 from worker_agent.docker_streams import EngineStream, lines, whole
@@ -47,9 +47,6 @@ STALL_S = 120.0
 """A pull without any progress for so long is given up; a pull with progress may take for ever."""
 LOGIN_S = 12.0
 """A registry that is asked about a login, and whoever asked, wait no longer."""
-CONNECTIONS = 192
-"""Kept open: the agent's lanes use 103 at once, a look at what tasks use 64, and heartbeat, sync and watcher their own.
-"""
 WATCHED = ("create", "start", "kill", "die", "oom", "stop", "pause", "unpause", "destroy")
 
 
@@ -178,7 +175,6 @@ class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
             "/images/create",
             {"fromImage": repository, "tag": tag or "latest"},
             headers={"X-Registry-Auth": header} if header else {},
-            stream=True,
         )
         Pull(self._gate, image, stall_s=self._stall_s, user=user).run(ask, on_progress)
 
@@ -194,8 +190,8 @@ class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
         params = {"filters": json.dumps(wanted)}
         if since is not None:
             params["since"] = f"{since // 10**9}.{since % 10**9:09d}"
-        ask = Ask("GET", "/events", params, stream=True)
-        answer = self._gate.ask(ask, timeout_s=None)
+        ask = Ask("GET", "/events", params)
+        answer = self._gate.stream(ask, timeout_s=None)
         if answer.status_code != 200:
             raise self._gate.unexpected(ask, answer)
 
@@ -233,8 +229,8 @@ class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
         for word, moment_s in (("since", since_s), ("until", until_s)):
             if moment_s is not None:
                 asked[word] = f"{moment_s:.9f}"
-        ask = Ask("GET", f"/containers/{container_id}/logs", asked, stream=True)
-        answer = self._gate.ask(ask, timeout_s=None if follow else QUICK_S)
+        ask = Ask("GET", f"/containers/{container_id}/logs", asked)
+        answer = self._gate.stream(ask, timeout_s=None if follow else QUICK_S)
         if answer.status_code == 404:
             gone = f"There is no container {container_id[:12]} on this host any more, so there is no log."
             raise ContainerGone(Reason(Code.INTERRUPTED, gone))

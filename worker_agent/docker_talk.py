@@ -124,15 +124,13 @@ class DockerTalk:
         }
         made = self._talked(Ask("POST", f"/containers/{container_id}/exec", body=body), container_id)
         exec_id = made.json()["Id"]
-        ask = Ask(
-            "POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": plan.tty}, headers=UPGRADE, stream=True
-        )
+        ask = Ask("POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": plan.tty}, headers=UPGRADE)
         return DockerExec(self._gate, exec_id, plan, Line(self._talked(ask, container_id)))
 
     def attach(self, container_id: str, *, tty: bool, past: bool) -> DockerAttach:
         """Join a container's own streams."""
         params = {"stream": 1, "stdin": 1, "stdout": 1, "stderr": 1, "logs": int(past)}
-        ask = Ask("POST", f"/containers/{container_id}/attach", params, headers=UPGRADE, stream=True)
+        ask = Ask("POST", f"/containers/{container_id}/attach", params, headers=UPGRADE)
         return DockerAttach(self._gate, container_id, Line(self._talked(ask, container_id)), tty=tty)
 
     def copy_out(self, container_id: str, path: str) -> CopyOut:
@@ -146,8 +144,8 @@ class DockerTalk:
     def follow(self, container_id: str) -> DockerFollow:
         """Read a container's log, from its beginning."""
         shown = self._talked(Ask("GET", f"/containers/{container_id}/json"), container_id).json()
-        ask = Ask("GET", f"/containers/{container_id}/logs", {"stdout": 1, "stderr": 1, "follow": 1}, stream=True)
-        answer = self._gate.ask(ask, timeout_s=None)
+        ask = Ask("GET", f"/containers/{container_id}/logs", {"stdout": 1, "stderr": 1, "follow": 1})
+        answer = self._gate.stream(ask, timeout_s=None)
         if answer.status_code == 501:
             raise RuntimeFault(log_unreadable(container_id))
         if answer.status_code != 200:
@@ -155,7 +153,7 @@ class DockerTalk:
         return DockerFollow(self._gate, container_id, answer, tty=bool(shown["Config"]["Tty"]))
 
     def _talked(self, ask: Ask, container_id: str) -> Any:
-        answer = self._gate.ask(ask, timeout_s=QUICK_S)
+        answer = self._gate.stream(ask, timeout_s=QUICK_S)
         if answer.status_code in (404, 409):
             sentence = f"Container {container_id[:12]} does not run: {message(answer)}."
             raise ContainerGone(Reason(Code.INTERRUPTED, sentence))
