@@ -10,7 +10,7 @@ import json
 import select
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPMessage
 from typing import Any
@@ -54,17 +54,19 @@ class Calls:
         body: bytes | None = None,
         headers: Mapping[str, str | bytes],
         timeout_s: float | None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> Answer:
         """Return the answer, whatever its status; raise OSError or http.client.HTTPException if none came whole.
 
         `path` has been quoted. `timeout_s` bounds each silence of the engine. Nothing is sent twice: whether the engine
-        acts on a call whose connection broke, nobody knows.
+        acts on a call whose connection broke, nobody knows. `meanwhile` is called once all is sent.
         """
         target = f"{path}?{urlencode(params)}" if params else path
         connection = self._take()
         try:
             connection.wait_at_most(timeout_s)
             connection.request(method, target, body, headers)
+            meanwhile()
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
         except BaseException:

@@ -65,14 +65,15 @@ class Gate:
                     raise self.fault(error, "GET /version") from error
             return self._session
 
-    def ask(self, ask: Ask, *, timeout_s: float | None) -> Answer:
+    def ask(self, ask: Ask, *, timeout_s: float | None, meanwhile: Callable[[], object] = lambda: None) -> Answer:
         """Return the whole answer, whatever its status; raise EngineDown, EngineDenied or EngineHung.
 
-        `timeout_s` bounds each silence of the engine.
+        `timeout_s` bounds each silence of the engine. `meanwhile` is called once, on a socket while the engine works.
         """
         session = self.session()
         with self._faults(ask, session):
             if self._calls is None:
+                meanwhile()
                 with _send(session, ask, timeout_s) as response:
                     return Answer(response.status_code, response.headers, response.content)
             return self._calls.call(
@@ -82,6 +83,7 @@ class Gate:
                 body=None if ask.body is None else json.dumps(ask.body).encode(),
                 headers=_headers(ask),
                 timeout_s=timeout_s,
+                meanwhile=meanwhile,
             )
 
     def stream(self, ask: Ask, *, timeout_s: float | None) -> Response:

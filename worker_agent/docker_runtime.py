@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import docker
@@ -75,11 +75,11 @@ class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
             started_at=engine_since(self._gate.address),
         )
 
-    def create(self, plan: ContainerPlan) -> str:
+    def create(self, plan: ContainerPlan, *, meanwhile: Callable[[], object] = lambda: None) -> str:
         """Create the container; the engine's 409 is the answer to whether the name is free."""
         ask = Ask("POST", "/containers/create", {"name": plan.name}, self._capped(plan.body))
         for _ in range(3):
-            answer = self._gate.ask(ask, timeout_s=WORK_S)
+            answer = self._gate.ask(ask, timeout_s=WORK_S, meanwhile=meanwhile)
             if answer.status_code == 201:
                 return str(answer.json()["Id"])
             if answer.status_code != 409:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -56,9 +56,10 @@ class FakeRuntime(FakeEngine):
         self.begin("engine")
         return dataclasses.replace(self.behaviour.engine, started_at=f"start {self.generation}")
 
-    def create(self, plan: ContainerPlan) -> str:
+    def create(self, plan: ContainerPlan, *, meanwhile: Callable[[], object] = lambda: None) -> str:
         """Create the entry; names are unique."""
         self.begin("create", self.behaviour.pace.create_s)
+        meanwhile()
         limit = plan.body.get("HostConfig", {}).get("Memory")
         if limit is not None and limit < 6 * MIB:
             raise PlanRefused(create_refusal(plan.name, "Minimum memory limit allowed is 6MB"))

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -210,8 +210,11 @@ class Runtime(ImageRuntime, Talking, Protocol):
         """Return what the engine says of itself."""
         ...
 
-    def create(self, plan: ContainerPlan) -> str:
+    def create(self, plan: ContainerPlan, *, meanwhile: Callable[[], object] = ...) -> str:
         """Create the container and return its id; waits while an older one of that name is being removed.
+
+        `meanwhile` is called at each try while the engine works at it, so that what it does costs no time; it raises
+        nothing.
 
         Raise NameInUse, ImageMissing or PlanRefused. The name is the mutex: of two creates at once one wins.
         """

@@ -10,11 +10,11 @@ from ormen.errors import InvalidSpec
 from ormen.reasons import Code, Reason
 from ormen.schema import resolve
 from ormen.spec import Spec
-from ormen.store.agent import Late, Remark, Report
+from ormen.store.agent import Remark, Report
 from ormen.task import Health, Task
 from worker_agent import docker_args, judgement
 from worker_agent.ending import Ender
-from worker_agent.pinning import Pinning
+from worker_agent.pinning import Look, Pinning
 from worker_agent.pulls import Pulls
 from worker_agent.runtime import (
     Container,
@@ -70,9 +70,10 @@ class Starter:
         return docker_args.plan(task, spec, cluster=self._station.cluster, bind=self._station.bind, image=image)
 
     def _create(self, task: Task, spec: Spec, plan: ContainerPlan) -> Step:
+        look = self._pinning.look(task, spec, plan.image)
         for _ in range(CREATE_TRIES):
             try:
-                container_id = self._station.runtime.create(plan)
+                container_id = self._station.runtime.create(plan, meanwhile=look)
             except ImageMissing as fault:
                 loaded = self._pinning.same_under_its_tag(task, spec)
                 if loaded is not None and loaded != plan.image:
@@ -89,7 +90,7 @@ class Starter:
                 # An engine that does not answer a create has started nothing, so the task may go elsewhere at once.
                 return self._refuse(task, fault.reason)
             else:
-                return self._run(task, spec, container_id)
+                return self._run(task, spec, container_id, look)
         return Step("name busy", task, again=True)
 
     def _settle_name(self, task: Task, spec: Spec, plan: ContainerPlan, fault: NameInUse) -> Step | None:
@@ -129,8 +130,8 @@ class Starter:
             return Step(STALE, outcome.task, again=True)
         return self._report(outcome.task, spec, holder)
 
-    def _run(self, task: Task, spec: Spec, container_id: str) -> Step:
-        if not self._settled(task, spec):
+    def _run(self, task: Task, spec: Spec, container_id: str, look: Look) -> Step:
+        if look.forbids():
             self._ender.discard(container_id)
             return Step("another image is meant", task, again=True)
         try:
@@ -152,12 +153,6 @@ class Starter:
         if container.ended:
             return self._ender.exited(task, container, unreported=True)
         return self._report(task, spec, container)
-
-    def _settled(self, task: Task, spec: Spec) -> bool:
-        try:
-            return self._pinning.settled(task, spec)
-        except Late:
-            return False
 
     def _report(self, task: Task, spec: Spec, container: Container) -> Step:
         health = Health.STARTING if spec.health else None

@@ -90,6 +90,20 @@ def test_the_name_is_the_mutex(bench: Bench) -> None:
     assert refusal.value.holder.id == container_id
 
 
+def test_something_else_is_done_while_it_creates(bench: Bench) -> None:
+    """It is done once for a create, also where that is refused, and the container comes all the same."""
+    done: list[bool] = []
+
+    def look() -> None:
+        done.append(bench.runtime.image_present(bench.image))
+
+    found = bench.runtime.inspect(bench.runtime.create(bench.plan(), meanwhile=look))
+    assert found is not None
+    with pytest.raises(NameInUse):
+        bench.runtime.create(bench.plan(attempt=2), meanwhile=look)
+    assert (found.state, done) == ("created", [True, True])
+
+
 def test_of_many_creates_at_once_one_wins(bench: Bench) -> None:
     """Eight threads that create the same name at once make one container."""
     outcomes: list[str] = []

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 import pytest
 from agents import AgentBench
 
 from ormen.image_pin import Pin
+from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.task import State, Task
 from worker_agent.fake_runtime import Behaviour
-from worker_agent.runtime import ContainerPlan
+from worker_agent.runtime import ContainerPlan, EngineDown
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
@@ -72,9 +73,9 @@ def test_a_copy_follows_the_node_that_was_first(bench: AgentBench) -> None:
     task, create, made = bench.submit(image="app:1"), bench.runtime.create, list[str]()
     bench.runtime.pull("app:1")
 
-    def slow(plan: ContainerPlan) -> str:
-        made.append(create(plan))
+    def slow(plan: ContainerPlan, *, meanwhile: Callable[[], object]) -> str:
         pinned_elsewhere(bench, task, Pin(NEW, "sha256:other"))
+        made.append(create(plan, meanwhile=meanwhile))
         return made[-1]
 
     with mock.patch.object(bench.runtime, "create", slow):
@@ -91,6 +92,36 @@ def test_a_new_connection_is_asked_again(bench: AgentBench) -> None:
     bench.deck.client.hdel(bench.deck.keys.pin(task.pin_id), "image")
     bench.agent.station.store.rest()
     assert again(bench, task).pin == task.pin
+
+
+def test_an_image_that_comes_while_its_container_is_created_is_settled(bench: AgentBench) -> None:
+    """The look beside the create found nothing, and another task's pull then ended: it is looked at once more."""
+    task, create = bench.submit(image="app:1"), bench.runtime.create
+
+    def slow(plan: ContainerPlan, *, meanwhile: Callable[[], object]) -> str:
+        meanwhile()
+        bench.runtime.pull("app:1")
+        return create(plan)
+
+    with mock.patch.object(bench.runtime, "create", slow):
+        bench.work()
+    now = bench.task(task.id)
+    assert now.pin is not None
+    assert (now.state, now.pin.digest) == (State.RUNNING, OLD)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_look_beside_the_create_that_fails_is_made_again(bench: AgentBench, times: int) -> None:
+    """No task moves elsewhere for it, and none starts from an image that nobody has settled."""
+    task = bench.submit(image="app:1")
+    bench.runtime.pull("app:1")
+    bench.runtime.fail("image", EngineDown(Reason(Code.ENGINE_DOWN, "No.")), times=times)
+    bench.work()
+    assert bench.task(task.id).state is (State.RUNNING if times == 1 else State.SCHEDULED)
+    bench.sync()
+    now = bench.task(task.id)
+    assert now.pin is not None
+    assert (now.state, now.attempt, now.pin.digest) == (State.RUNNING, 1, OLD)
 
 
 def test_what_was_loaded_on_a_host_runs_and_settles_nothing(bench: AgentBench) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from worker_agent.docker_runtime import DockerRuntime
-from worker_agent.runtime import EngineDown, EngineHung, RuntimeFault
+from worker_agent.runtime import ContainerPlan, EngineDown, EngineHung, ImageMissing, RuntimeFault
 
 VERSION = b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 21\r\n\r\n{"ApiVersion":"1.41"}'
 WHOLE = b'HTTP/1.1 404 Not Found\r\nContent-Length: 23\r\n\r\n{"message":"no such c"}'
@@ -123,6 +124,24 @@ def test_no_whole_answer_is_a_fault_and_is_asked_once(
     monkeypatch.undo()
     assert runtime.inspect("c") is None
     assert [line[-6] for line in engine.lines] == ["a", "b", "c"]
+    assert len(engine.connections) == 2
+
+
+@pytest.mark.parametrize("made", ["unix"], indirect=True)
+def test_something_else_is_done_once_a_call_is_sent(made: Made) -> None:
+    """It neither waits for the answer nor is waited for with the sending; it may ask the engine itself."""
+    engine, runtime = made
+    asked: list[str] = []
+
+    def look() -> None:
+        wait_until(lambda: engine.lines)
+        asked.extend(engine.lines)
+        assert runtime.inspect("c") is None
+
+    with pytest.raises(ImageMissing):
+        runtime.create(ContainerPlan("web", "app:1", {}), meanwhile=look)
+    assert asked == ["POST /v1.41/containers/create?name=web"]
+    assert engine.lines[1] == "GET /v1.41/containers/c/json"
     assert len(engine.connections) == 2
 
 
