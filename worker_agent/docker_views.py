@@ -78,6 +78,7 @@ def to_event(raw: Mapping[str, Any]) -> RuntimeEvent:
         exit_code=_number(marks.get("exitCode")),
         signal=_number(marks.get("signal")),
         at_ns=raw["timeNano"],
+        node=marks.get(labels.NODE, ""),
     )
 
 

@@ -268,7 +268,8 @@ class FakeEngine:
     def tell(self, found: Container, kind: str, *, exit_code: int | None = None, signal: int | None = None) -> None:
         """Write an event. Its time is later than that of every event before."""
         self._last_ns = max(self._last_ns + 1, int(self.behaviour.clock() * 10**9))
-        event = RuntimeEvent(kind, found.id, found.task or "", found.attempt, exit_code, signal, self._last_ns)
+        whose = found.id, found.task or "", found.attempt
+        event = RuntimeEvent(kind, *whose, exit_code, signal, self._last_ns, found.node or "")
         self.journal.add(found.cluster, event)
 
     def change(self, found: Container, **changes: Any) -> Container:

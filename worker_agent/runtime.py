@@ -160,7 +160,8 @@ class RuntimeEvent:
     """Something that happened to a container of the cluster.
 
     `type` is Docker's action: create, start, kill, die, oom, stop, destroy … `signal` is set for ``kill``,
-    `exit_code` for ``die``. `at_ns` is nanoseconds of the engine's clock and fits `watch`'s `since`.
+    `exit_code` for ``die``. `at_ns` is nanoseconds of the engine's clock and fits `watch`'s `since`. Several nodes may
+    share one engine: `node` is whose container it is.
     """
 
     type: str
@@ -170,6 +171,7 @@ class RuntimeEvent:
     exit_code: int | None = None
     signal: int | None = None
     at_ns: int = 0
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,12 @@ class Watcher:
         return stream
 
     def hear(self, event: RuntimeEvent) -> None:
-        """Take in one event, and have its task looked at if it may have ended something."""
+        """Take in one event, and have its task looked at if it may have ended something of ours.
+
+        What happens to another node's container on this engine is evidence, too: it may explain what the kernel counts.
+        """
         self._station.evidence.hear(event)
-        if event.type in WORTH_A_LOOK:
+        if event.type in WORTH_A_LOOK and event.node == self._station.node:
             self._look(event.task)
 
     def lost(self) -> None:

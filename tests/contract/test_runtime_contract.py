@@ -244,14 +244,15 @@ def test_a_cluster_sees_its_own_containers_only(bench: Bench) -> None:
 
 
 def test_what_happens_is_told_in_order(bench: Bench) -> None:
-    """A life from create to destroy is told by events that carry task, attempt and a growing time."""
+    """A life from create to destroy is told by events that carry task, attempt, node and a growing time."""
     stream = bench.runtime.watch(bench.cluster)
     container_id = bench.started(attempt=2)
     bench.runtime.stop(container_id, grace_s=5)
     bench.runtime.remove(container_id)
     events = until(stream, "destroy")
     assert [event.type for event in events] == ["create", "start", "kill", "die", "stop", "destroy"]
-    assert {(event.task, event.attempt, event.container_id) for event in events} == {("id-of-web", 2, container_id)}
+    whose = {(event.task, event.attempt, event.node, event.container_id) for event in events}
+    assert whose == {("id-of-web", 2, "n1", container_id)}
     assert [event.at_ns for event in events] == sorted({event.at_ns for event in events})
     assert (events[2].signal, events[3].exit_code) == (15, 0)
 

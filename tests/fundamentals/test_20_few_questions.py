@@ -8,6 +8,7 @@ from redis.connection import AbstractConnection
 from ormen.store.redis import FEW
 from ormen.task import State
 from tests.fundamentals.world import World
+from worker_agent.runtime import RuntimeEvent
 
 
 @pytest.fixture
@@ -57,6 +58,17 @@ def test_an_agent_asks_once_whose_image_holds(world: World, asked: list[bytes]) 
     assert len(asked) == 1 + 1 + 3
     assert world.store.counts()[State.RUNNING] == 4
     assert world.now(task).pin is not None
+
+
+def test_what_ends_on_another_node_of_the_same_engine_is_no_question(world: World, asked: list[bytes]) -> None:
+    """Every agent of an engine hears of all containers there; only whose it was reads the record."""
+    sailor = world.sailor("node-1")
+    task = world.run()
+    for node, questions in (("node-2", 0), ("node-1", 1)):
+        asked.clear()
+        sailor.agent.watcher.hear(RuntimeEvent("die", str(task.container_id), task.id, 1, node=node))
+        sailor.agent.lanes.drain()
+        assert len(asked) == questions
 
 
 def test_a_few_tasks_are_read_in_one_question_and_as_many_are(world: World, asked: list[bytes]) -> None:
