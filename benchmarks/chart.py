@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 20, 48
-COLOURS = ("#1f6f8b", "#d1495b", "#66a182", "#8d5a97", "#b8860b", "#555555")
+COLOURS = ("#1f6f8b", "#d1495b", "#66a182", "#8d5a97", "#b8860b", "#555555", "#c46210")
 
 
 def chart(lines: Mapping[str, Sequence[tuple[float, float]]], *, across: str, up: str) -> str:

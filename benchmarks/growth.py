@@ -25,8 +25,9 @@ from manager_api.control.loops import Loops
 from ormen.broker import Ringer, make_app
 from ormen.local.redis import RunningRedis, find_server, start
 from ormen.node import Resources
+from ormen.reasons import Code, Reason
 from ormen.settings import Settings
-from ormen.store.agent import AgentStore, NodeCard
+from ormen.store.agent import AgentStore, Heartbeat, NodeCard
 from ormen.store.loops import LoopStore
 
 SIZES = (10, 100, 1000, 5000)
@@ -60,6 +61,14 @@ class Cell:
         """Let every node have spoken now."""
         now = self.store.now_ms()
         self.store.client.zadd(self.store.keys.heartbeats, {f"n{number}": now for number in range(self.nodes)})
+
+    def trouble(self) -> None:
+        """Let every agent have begun to complain of its engine."""
+        agent, cluster = AgentStore.connect(self.settings, "growth-agents"), self.store.cluster()
+        hung = Reason(Code.ENGINE_HUNG, "The engine has not been seen in full for 21s.")
+        for number in range(self.nodes):
+            agent.heartbeat(Heartbeat(f"n{number}", "i", cluster, Resources(), 0.0, trouble=hung))
+        agent.close()
 
     def cost(self, work: Callable[[], object]) -> Cost:
         """Return what some work costs."""
@@ -105,19 +114,26 @@ def measure(cell: Cell) -> dict[str, Cost]:
     cell.post(spec())
     one = [cell.cost(lambda: cell.post(spec(ports=[{"container": 80}]))) for _ in range(ONES)]
     lists = [cell.cost(lambda: cell.post([spec() for _ in range(LIST)])) for _ in range(LISTS)]
-    turns = []
-    for _ in range(TURNS):
-        time.sleep(1.0)  # a turn that comes sooner after another is not taken
-        turns.append(cell.cost(cell.loops.liveness))
+    turns = [turn(cell) for _ in range(TURNS)]
     pages = [cell.cost(lambda: cell.read("/v1/tasks?limit=100")) for _ in range(ONES)]
     nodes = [cell.cost(lambda: cell.read("/v1/nodes")) for _ in range(TURNS)]
+    cell.trouble()
+    finds, *knows = [turn(cell) for _ in range(1 + TURNS)]
     return {
         "one task with a port": middle(one),
         "a task of a list": middle(lists, by=LIST),
         "a turn of liveness": middle(turns),
+        "all fall into trouble": finds,
+        "all are in trouble": middle(knows),
         "a page of 100 tasks": middle(pages),
         "the list of nodes": middle(nodes),
     }
+
+
+def turn(cell: Cell) -> Cost:
+    """Return what a turn of liveness costs; one that comes sooner after another is not taken."""
+    time.sleep(1.0)
+    return cell.cost(cell.loops.liveness)
 
 
 def middle(costs: Sequence[Cost], *, by: int = 1) -> Cost:

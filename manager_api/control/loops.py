@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from manager_api.control import cleaning
 from manager_api.control.alarm import Alarm
+from manager_api.control.judging import loss_of, verdicts
 from manager_api.control.rounds import Rounds
 from manager_api.placing import place_tasks
 from ormen import messages
@@ -18,7 +19,6 @@ from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.store.fleet import interval_ms
 from ormen.store.loops import LoopStore, Turn
-from ormen.store.losses import USELESS_MS
 from ormen.task import State, Task, Wanted
 from ormen.units import format_age
 
@@ -74,7 +74,7 @@ class Loops:
             return
         self._doubt_redis(turn, took_s=time.monotonic() - asked)
         nodes = self.store.lean_nodes()
-        moved = sum(self._judge(node) for node in nodes if not node.held)
+        moved = self._judge(nodes)
         moved += self._heed_brake(turn, [node for node in nodes if node.held])
         if any(node.state is NodeState.LOST and not node.declared_lost for node in nodes) and self.store.braked():
             log.warning("brake: %s", self.store.brake().sentence(now_ms=turn.now_ms))
@@ -90,7 +90,7 @@ class Loops:
         asked = time.monotonic()
         if not self.store.watched_for_ms() or time.monotonic() - asked > SLOW_S:
             return
-        if sum(self._judge(node) for node in self.store.lean_nodes() if node.name in names and not node.held):
+        if self._judge(self.store.lean_nodes(only=names)):
             self.place(())
 
     def reschedule(self) -> None:
@@ -212,23 +212,9 @@ class Loops:
     def _tasks(self, ids: Sequence[str]) -> list[Task]:
         return [task for task in self.store.read(ids).values() if task] if ids else []
 
-    def _judge(self, node: Node) -> int:
-        """Tell a node's state once, and return how many tasks were taken from it."""
-        if node.state is NodeState.LOST:
-            return 0 if node.declared_lost and not node.tasks else self._lose(node)
-        if node.state is not NodeState.SUSPECT:
-            if node.shown not in (None, "ready"):
-                self.store.show(node.name, "ready", text="its agent speaks again")
-            return 0
-        reason = node.state_reason
-        if node.shown != "suspect":
-            silent = reason is not None and reason.code is Code.NODE_SUSPECT
-            text = reason.sentence if reason else ""
-            self.store.show(node.name, "suspect", text=text, heard_ms=node.heartbeat_ms if silent else None)
-        if reason is None or reason.code is Code.NODE_SUSPECT or self.store.troubled_for_ms(node.name) <= USELESS_MS:
-            return 0
-        text = f"{node.name} is of no use: {reason.sentence}"
-        return self.store.lose(node.name, silent_s=0, code=reason.code, text=text, useless_ms=USELESS_MS)
+    def _judge(self, nodes: Iterable[Node]) -> int:
+        """Tell the nodes' states once, and return how many tasks were taken from them; held ones are left alone."""
+        return self.store.judge([verdict for node in nodes if not node.held for verdict in verdicts(node)])
 
     def _keep_vigil(self, nodes: Sequence[Node]) -> None:
         """Have each silent node judged in the moment in which it is lost, not at the first tick after that."""
@@ -238,22 +224,15 @@ class Loops:
             if node.state is NodeState.SUSPECT and 0 <= left_s <= INTERVALS_MS["liveness"] / 1000:
                 self.vigil.set(node.name, left_s + VIGIL_MARGIN_S)
 
-    def _lose(self, node: Node) -> int:
-        gone = "its agent went down" if node.silent_s is None else f"silent for {node.silent_s:.1f}s"
-        text = f"{node.name} is lost: {gone}."
-        return self.store.lose(node.name, silent_s=node.silent_s, code=Code.NODE_LOST, text=text, useless_ms=USELESS_MS)
-
     def _heed_brake(self, turn: Turn, held: Sequence[Node]) -> int:
         """Ask by one of the held nodes whether the brake still holds; if not, take the tasks of them all."""
         if turn.braked and not held:
             self.store.lift_brake()
             log.warning("brake: nothing waits for a silent node any more")
-        moved = 0
-        for node in held:
-            moved += self._lose(node)
-            if self.store.braked():
-                break
-        return moved
+        if not held:
+            return 0
+        moved = self.store.judge([loss_of(held[0])])
+        return moved if self.store.braked() else moved + self.store.judge([loss_of(node) for node in held[1:]])
 
     def _drain_on(self) -> None:
         for node in self.store.draining():

@@ -96,8 +96,8 @@ class FleetReader(RedisStore):
         return self._nodes(None)
 
     @answering
-    def lean_nodes(self) -> list[Node]:
-        """Return every node as `nodes` does, but of those that are plainly ready only what placing needs.
+    def lean_nodes(self, *, only: Collection[str] | None = None) -> list[Node]:
+        """Return every node, or `only` these, as `nodes` does, but of plainly ready ones only what placing needs.
 
         It costs what has changed since this process looked last; what a host uses is within a 64th of what it has.
         Who has which GPU of a node stands in the node's own hash, so one that has GPUs is looked at whole.
@@ -107,19 +107,20 @@ class FleetReader(RedisStore):
         cluster, since = self._picture.since(connections=connections)
         glance = Glance.of(self.run("fleet", cluster=cluster, since=str(since), quiet=str(quiet_ms)))
         nodes, place, views, facts, odd = self._picture.take(glance, connections=connections)
-        asked = sorted((odd | glance.silent | glance.shown.keys()) & place.keys())
+        wanted = place.keys() if only is None else set(only) & place.keys()
+        asked = sorted((odd | glance.silent | glance.shown.keys()) & wanted)
         if asked:
             with self.client.pipeline(transaction=False) as pipe:
+                pipe.zmscore(self.keys.heartbeats, asked)
                 for name in asked:
-                    pipe.zscore(self.keys.heartbeats, name)
                     pipe.hmget(self.keys.node(name), DETAILS)
-                found = pipe.execute()
-            beats = {name: beat for name, beat in zip(asked, found[::2], strict=True) if beat is not None}
+                heard, *details = pipe.execute()
+            beats = {name: beat for name, beat in zip(asked, heard, strict=True) if beat is not None}
             read = _Read(views, facts, beats, glance.now_ms, glance.since_ms, glance.bar_ms, glance.shown)
-            for name, detail in zip(asked, found[1::2], strict=True):
+            for name, detail in zip(asked, details, strict=True):
                 nodes[place[name]] = self._node(name, read, detail)
         self._decoded.keep(views)
-        return nodes
+        return nodes if only is None else [node for node in nodes if node.name in wanted]
 
     def looked_ports(self) -> Taken:
         """Return who holds which host port of every engine, as the last `lean_nodes` saw it."""

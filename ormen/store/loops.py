@@ -133,21 +133,6 @@ class LoopStore(ManagerStore):
         return first
 
     @answering
-    def troubled_for_ms(self, node: str) -> int:
-        """Return for how long a node's agent has complained of its engine or of its queue."""
-        since = self.client.hget(self.keys.node(node), "trouble_since")
-        return self.now_ms() - int(since) if since else 0
-
-    @answering
-    def show(self, node: str, state: str, *, text: str, heard_ms: int | None = None) -> bool:
-        """Tell once, as an event, that a node's derived state is now `state`; return whether it was news.
-
-        Where silence is the cause, `heard_ms` is the heartbeat that was judged: one that came since refuses it.
-        """
-        heard = {} if heard_ms is None else {"heard": str(heard_ms)}
-        return bool(self.run("show", node=node, state=state, text=text, **heard))
-
-    @answering
     def node_task_ids(self, node: str) -> list[str]:
         """Return the ids of tasks that belong to a node or may have a container there."""
         return sorted(self.client.smembers(self.keys.node_tasks(node)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ormen import messages
 from ormen.brake import Brake
@@ -24,8 +26,57 @@ OFF = "%d of %d nodes are still silent; what waited for them is placed anew"
 LIFTED = "nothing waits for a silent node any more"
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A node's derived state, to be told once, as an event.
+
+    Where silence is the cause, `heard_ms` is the heartbeat that was judged: one that came since refuses it.
+    """
+
+    node: str
+    state: str
+    text: str
+    heard_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Every task is to be taken from a node that is silent or useless; `code` and `text` say to each task why.
+
+    `silent_s` is None for a node whose agent went down on purpose.
+    """
+
+    node: str
+    silent_s: float | None
+    code: Code
+    text: str
+
+
 class LossStore(FleetReader):
     """What becomes of a lost node and of its tasks."""
+
+    @answering
+    def judge(self, verdicts: Sequence[Word | Loss]) -> int:
+        """Tell and take, in this order; return how many tasks moved.
+
+        However many nodes that concerns, it is a few round trips for each `BATCH` of verdicts. Each script reads the
+        ages again, as `lose` says.
+        """
+        if not verdicts:
+            return 0
+        moved, pace_ms = 0, self.pace_ms()
+        for start in range(0, len(verdicts), BATCH):
+            part = verdicts[start : start + BATCH]
+            held = self._held_by([verdict.node for verdict in part if isinstance(verdict, Loss)])
+            calls: list[tuple[str, Mapping[str, Any]]] = []
+            for verdict in part:
+                if isinstance(verdict, Word):
+                    calls.append(("show", _shown(verdict)))
+                else:
+                    batches = self._batches(verdict, held[verdict.node], pace_ms)
+                    calls += [("lose", {**batch, "useless": str(USELESS_MS), "insist": "0"}) for batch in batches]
+            moved += sum(int(reply["moved"]) for reply in self.run_all(calls) if isinstance(reply, dict))
+        return moved
 
     @answering
     def lose(
@@ -37,32 +88,40 @@ class LossStore(FleetReader):
         whose heartbeat comes meanwhile keeps the rest; and each asks the brake, unless `insist` is set. What was to
         be stopped ends even where the brake holds.
         """
-        silence = "went down" if silent_s is None else f"silent for {silent_s:.1f}s"
-        ids = list(self.client.smembers(self.keys.node_tasks(node)))
-        pace_ms = self.pace_ms()
         moved = 0
-        for start in range(0, max(len(ids), 1), BATCH):
-            reply = self.run(
-                "lose",
-                node=node,
-                ids=ids[start : start + BATCH],
-                lost=str(pace_ms * self.settings.lost_intervals),
-                suspect=str(pace_ms * self.settings.suspect_intervals),
-                useless=str(useless_ms),
-                insist="1" if insist else "0",
-                code=code.value,
-                text=text,
-                moved=f"{silence}; its tasks are placed anew",
-                held=f"{silence}; its tasks wait for its return",
-                unseen=f"{node} is lost; the container is removed when {node} is back.",
-                on=ON,
-                off=OFF,
-                avoid=str(AVOID_MS),
-            )
+        for batch in self._batches(Loss(node, silent_s, code, text), self._held_by([node])[node], self.pace_ms()):
+            reply = self.run("lose", **batch, useless=str(useless_ms), insist="1" if insist else "0")
             moved += int(reply["moved"])
             if not reply["lost"]:
                 break
         return moved
+
+    def _held_by(self, nodes: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids of the tasks that belong to each node or may have a container there."""
+        if not nodes:
+            return {}
+        with self.client.pipeline(transaction=False) as pipe:
+            for node in nodes:
+                pipe.smembers(self.keys.node_tasks(node))
+            return {node: list(ids) for node, ids in zip(nodes, pipe.execute(), strict=True)}
+
+    def _batches(self, loss: Loss, ids: Sequence[str], pace_ms: int) -> list[dict[str, Any]]:
+        """Return the arguments of `lose` for each batch of a node's tasks: one at least, for the node itself."""
+        silence = "went down" if loss.silent_s is None else f"silent for {loss.silent_s:.1f}s"
+        common = {
+            "node": loss.node,
+            "lost": str(pace_ms * self.settings.lost_intervals),
+            "suspect": str(pace_ms * self.settings.suspect_intervals),
+            "code": loss.code.value,
+            "text": loss.text,
+            "moved": f"{silence}; its tasks are placed anew",
+            "held": f"{silence}; its tasks wait for its return",
+            "unseen": f"{loss.node} is lost; the container is removed when {loss.node} is back.",
+            "on": ON,
+            "off": OFF,
+            "avoid": str(AVOID_MS),
+        }
+        return [{**common, "ids": ids[at : at + BATCH]} for at in range(0, max(len(ids), 1), BATCH)]
 
     @answering
     def braked(self) -> bool:
@@ -142,3 +201,8 @@ class LossStore(FleetReader):
             )
         text = f"{node.name} is lost, and was removed."
         self.lose(node.name, silent_s=node.silent_s, code=Code.NODE_LOST, text=text, useless_ms=USELESS_MS, insist=True)
+
+
+def _shown(word: Word) -> dict[str, str]:
+    heard = {} if word.heard_ms is None else {"heard": str(word.heard_ms)}
+    return {"node": word.node, "state": word.state, "text": word.text, **heard}

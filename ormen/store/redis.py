@@ -221,14 +221,18 @@ class RedisStore:
         return decoded(self.scripts.run(verb, arguments))
 
     def run_each(self, verb: str, batches: Sequence[Mapping[str, Any]], *, whole: bool = False) -> list[Any]:
-        """Run one script for each of the batches, with `whole` as one transaction; return their replies.
+        """Run one script for each of the batches, with `whole` as one transaction; return their replies."""
+        return self.run_all([(verb, arguments) for arguments in batches], whole=whole)
+
+    def run_all(self, calls: Sequence[tuple[str, Mapping[str, Any]]], *, whole: bool = False) -> list[Any]:
+        """Run these scripts in this order, with `whole` as one transaction; return their replies.
 
         One alone goes without a pipeline: there the client library asks first whether Redis knows the script.
         """
-        if len(batches) == 1:
-            return [self.run(verb, **batches[0])]
+        if len(calls) == 1:
+            return [self.run(verb, **arguments) for verb, arguments in calls]
         with self.client.pipeline(transaction=whole) as pipe:
-            for arguments in batches:
+            for verb, arguments in calls:
                 self.scripts.run(verb, arguments, pipe=pipe)
             return [decoded(reply) for reply in pipe.execute()]
 

@@ -82,7 +82,7 @@ def test_a_second_control_worker_does_not_slip_past(world: World) -> None:
     stale = world.node("node-1")
     world.silence("node-2", seconds=20)
     world.silence("node-3", seconds=20)
-    assert world.loops._judge(stale) == 0
+    assert world.loops._judge([stale]) == 0
     assert states(world, tasks) == [KEPT] * 5
 
 

@@ -80,3 +80,34 @@ def test_a_few_tasks_are_read_in_one_question_and_as_many_are(world: World, aske
     assert len(asked) == len(ids)
     assert few == world.store.read(ids) == {**{task.id: task for task in tasks}, "nobody": None}
     assert world.store.read([]) == {}
+
+
+def trouble(world: World, number: int) -> None:
+    """Let a node's agent have complained of its engine for over a minute."""
+    sailor = world.sailors[number]
+    sailor.engine.go_down()
+    sailor.look_at_everything(), sailor.beat()
+    world.store.client.hset(world.store.keys.node(sailor.name), "trouble_since", world.store.now_ms() - 61_000)
+
+
+def turn(world: World, asked: list[bytes]) -> int:
+    """How many questions a turn of liveness asks."""
+    world.store.client.hset(world.store.keys.loops, mapping={"since": 1, "liveness:began": world.store.now_ms() - 900})
+    asked.clear()
+    world.loops.liveness()
+    return len(asked)
+
+
+def test_a_turn_of_liveness_asks_no_more_of_many_nodes_than_of_one(world: World, asked: list[bytes]) -> None:
+    """All are told, and all lose their tasks, with the questions of one; once they are told, there is one look."""
+    questions: list[int] = []
+    for nodes in (range(1), range(1, 13)):
+        for number in nodes:
+            world.sailor(f"node-{number}")
+        tasks = [world.run(f"t{number}", constraints=[f"node=node-{number}"]) for number in nodes]
+        for number in nodes:
+            trouble(world, number)
+        questions.append(turn(world, asked))
+        assert [world.now(task).state.value for task in tasks] == ["pending"] * len(tasks)
+    assert questions[1] <= questions[0] + 3  # a pipeline asks first whether Redis knows its scripts
+    assert turn(world, asked) <= 8

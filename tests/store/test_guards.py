@@ -13,7 +13,9 @@ from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.store.agent import AgentStore, Late, Remark, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import NewTask, Wait
+from ormen.store.losses import Loss, Word
+from ormen.store.manager import Assignment, NewTask, Wait
+from ormen.store.scripts import BATCH
 from ormen.task import Health, Port, State, Task
 from tests.store.test_flow import IDS, assign, beat, card, lose, new, ready, run, silence, submit
 
@@ -200,14 +202,21 @@ def test_a_late_look_shortens_no_back_off(deck: LoopStore, agent: AgentStore) ->
     assert task_of(deck) == before
 
 
+def says(deck: LoopStore, state: str, text: str, heard_ms: int | None = None) -> bool:
+    """Whether it is news that the node is in that state."""
+    known = len(deck.events(node="node-1"))
+    assert deck.judge([Word("node-1", state, text, heard_ms)]) == 0
+    return len(deck.events(node="node-1")) > known
+
+
 def test_a_late_judge_calls_no_node_suspect(deck: LoopStore, agent: AgentStore) -> None:
     """A silence that was seen before the judge was frozen, and is over, is not told; one that lasts is told once."""
     silence(deck)
     heard = deck.node("node-1").heartbeat_ms
-    assert deck.show("node-1", "suspect", text="Silent.", heard_ms=heard)
-    assert not deck.show("node-1", "suspect", text="Silent.", heard_ms=heard)
+    assert says(deck, "suspect", "Silent.", heard)
+    assert not says(deck, "suspect", "Silent.", heard)
     ready(agent)
-    assert not deck.show("node-1", "suspect", text="Silent.", heard_ms=heard)
+    assert not says(deck, "suspect", "Silent.", heard)
     assert [event.type for event in deck.events(node="node-1")].count("node.suspect") == 1
 
 
@@ -215,13 +224,33 @@ def test_a_node_is_called_ready_once_when_it_may_be_given_tasks(deck: LoopStore,
     """A lost node that speaks again is told ready by its complete pass, not by a judge who looks before that."""
     ready(agent)
     silence(deck)
-    deck.show("node-1", "suspect", text="Silent."), lose(deck)
+    assert says(deck, "suspect", "Silent.")
+    lose(deck)
     agent.heartbeat(beat(cluster=deck.cluster()))
-    assert not deck.show("node-1", "ready", text="It speaks again.")
+    assert not says(deck, "ready", "It speaks again.")
     agent.synced("node-1", "i1", orphans=[])
-    assert not deck.show("node-1", "ready", text="It speaks again.")
+    assert not says(deck, "ready", "It speaks again.")
     told = [event.type for event in deck.events(node="node-1")]
     assert told[-3:] == ["node.suspect", "node.lost", "node.ready"]
+
+
+def test_no_verdict_is_left_out_and_their_order_is_kept(deck: LoopStore, agent: AgentStore) -> None:
+    """More of them than a batch, and more tasks than one on a node; a node that speaks keeps what it has."""
+    names = [f"node-{number}" for number in range(1, BATCH + 3)]
+    for name in names:
+        agent.join(replace(card(name, name.replace("node", "engine")), capacity=Resources(10**6, 2**40, 2**40)))
+        agent.synced(name, "i1", orphans=[])
+    tasks = [f"t{number}" for number in range(BATCH + 1)]
+    deck.create([replace(new(0), id=task, name=task, container_name=f"c-{task}") for task in tasks], {"spec-1": {}})
+    assert all(found.placed for found in deck.assign([Assignment(task, "node-1", "", (), {}, "") for task in tasks]))
+    silence(deck)
+    words: list[Word | Loss] = [Word(name, "suspect", "It hangs.") for name in names]
+    losses = [Loss(name, 60, Code.NODE_LOST, "Lost.") for name in names[:2]]
+    assert deck.judge([*words, *losses]) == len(tasks)
+    said = [
+        (event.type, event.node) for event in deck.events(limit=1000) if event.type in ("node.suspect", "node.lost")
+    ]
+    assert said == [*(("node.suspect", name) for name in names), ("node.lost", "node-1")]
 
 
 def test_the_first_pin_holds_for_the_whole_submission(deck: LoopStore, agent: AgentStore) -> None:
