@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from redis.connection import AbstractConnection
 
@@ -80,6 +83,17 @@ def test_a_few_tasks_are_read_in_one_question_and_as_many_are(world: World, aske
     assert len(asked) == len(ids)
     assert few == world.store.read(ids) == {**{task.id: task for task in tasks}, "nobody": None}
     assert world.store.read([]) == {}
+
+
+def test_one_node_is_read_without_the_others(world: World, asked: list[bytes]) -> None:
+    """It is the same node as among all, and of one that is not there nothing is said."""
+    for number in (1, 2):
+        world.sailor(f"node-{number}")
+    asked.clear()
+    found = world.store.node("node-2")
+    assert re.search(rb"HGETALL\r\n\$\d+\r\n\S+nodes:(view|facts)", b"".join(asked)) is None
+    assert replace(found, heartbeat_age_s=0) == replace(world.store.nodes()[1], heartbeat_age_s=0)
+    assert world.store._nodes("node-3") == []
 
 
 def trouble(world: World, number: int) -> None:
