@@ -54,6 +54,7 @@ class Sync:
         self._listed_at: float | None = None
         self._read_at: float | None = None
         self._told_at: float | None = None
+        self._probed: bool | None = None
         self.trouble: Reason | None = None
         """What the engine said at the last pass, None when it was complete."""
         self.orphans: tuple[str, ...] = ()
@@ -198,8 +199,11 @@ class Sync:
         if self._told_at is not None and now - self._told_at < SEEN_EVERY_S:
             return
         self._station.store.seen(self._controller.starting())
-        self._station.store.probed(self._station.node, self._probe_ages())
-        self._told_at = now
+        ages = self._probe_ages()
+        # What an agent before this one has said is taken back once; without checks there is nothing to say after that.
+        if ages or self._probed is not False:
+            self._station.store.probed(self._station.node, ages)
+        self._probed, self._told_at = bool(ages), now
 
 
 def _standing(task: Task | None) -> Standing | None:

@@ -114,6 +114,19 @@ def test_after_a_silence_of_redis_every_record_is_read_again(
     assert bench.task(task.id).state is State.COMPLETED
 
 
+def test_an_agent_tells_of_its_checks_while_there_are_any(bench: AgentBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once there are none that is told, also at its start of those of an agent before it, and then no more."""
+    told: list[dict[str, float]] = []
+    monkeypatch.setattr(bench.agent.station.store, "probed", lambda node, last: told.append(dict(last)))
+    ages: dict[str, float] = {"t": 1.0}
+    monkeypatch.setattr(bench.agent.sync, "_probe_ages", lambda: ages)
+    for number in range(4):
+        bench.sync(SEEN_EVERY_S * (number + 1))
+        if number:
+            ages.clear()
+    assert told == [{"t": 1.0}, {"t": 1.0}, {}]
+
+
 def test_an_agent_that_may_change_nothing_leaves_its_inbox(bench: AgentBench) -> None:
     """What it cannot do is still there when it may again, or when another is this node."""
     task = bench.submit()
