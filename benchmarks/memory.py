@@ -22,8 +22,8 @@ from benchmarks.fleet.plane import Plane, plane
 
 GOAL = 800
 """Bytes of a running task, at most."""
-PART = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=:)n\d+|(?<=\.)n\d+|[0-9a-f]{32}")
-"""What makes a key one of many of its kind: a task's id, a node's name, an engine's id."""
+PART = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=:)n\d+|(?<=\.)n\d+|[0-9a-f]{32}|(?<=:spec:).+|(?<=:pin:).+")
+"""What makes a key one of many of its kind: the id of a task, a spec or a pin, a node's name, an engine's id."""
 
 
 @dataclass

@@ -43,7 +43,7 @@ def _there(store: ManagerStore, items: Sequence[Item]) -> Mapping[str, Task]:
     """Return the tasks that are stored already; raise what submitting the others would be refused with."""
     there: dict[str, Task] = {}
     for item, (task, digest, holder) in zip(items, store.claims([(item.id, item.name) for item in items]), strict=True):
-        if task is not None and digest == item.digest:
+        if task is not None and digest is not None and item.digest.startswith(digest):
             there[item.id] = task
         elif task is not None:
             raise store.conflict("ID_TAKEN", item.name, item.id, item.id)

@@ -7,7 +7,6 @@ a second, never a task: the store is the truth, and agents and loops look by the
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +20,7 @@ from ormen.policy import Policy
 from ormen.schema import Item, default_name
 from ormen.settings import Settings
 from ormen.store.manager import Changed, ManagerStore, NewTask
+from ormen.store.records import spec_id
 from ormen.task import State, Task, Wanted
 
 DIGEST_LENGTH = 10
@@ -79,7 +79,7 @@ def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list
 def _create(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], frozenset[str]]:
     cluster = store.cluster()
     # A task's id may be given anew while other tasks still have the spec, so a spec has an id of its own.
-    spec_ids = {id(item.raw): uuid.uuid4().hex for item in items}
+    spec_ids = {id(item.raw): spec_id() for item in items}
     specs = {spec_ids[id(item.raw)]: item.raw for item in items}
     new = [
         NewTask(

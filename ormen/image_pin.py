@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ormen.registries import parts
 
-ID_LENGTH = 32
-"""How many digits of a hash are a pin's id: as many as a UUID has."""
+ID_BYTES = 9
+"""How many bytes of a hash are a pin's id: 72 bits, as each task of the submission has it in its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def pin_id(submission: str, image: str, *, pull: str) -> str:
     """
     if pull == "never" or has_digest(image):
         return ""
-    return hashlib.sha256(" ".join((submission, *parts(image))).encode()).hexdigest()[:ID_LENGTH]
+    found = hashlib.sha256(" ".join((submission, *parts(image))).encode()).digest()
+    return base64.urlsafe_b64encode(found[:ID_BYTES]).decode()
 
 
 def repository(image: str) -> str:

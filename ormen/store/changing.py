@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ormen.changes import Change
 from ormen.node import Resources
-from ormen.store.records import pack_need
+from ormen.store.records import pack_need, spec_id
 from ormen.store.redis import RedisStore, answering
 from ormen.task import Task
 
@@ -48,7 +47,7 @@ class Changer(RedisStore):
             "update",
             id=task.id,
             was=task.spec_id,
-            spec=uuid.uuid4().hex,
+            spec=spec_id(),
             json=json.dumps(change.raw, separators=(",", ":")),
             name=change.name,
             need=pack_need(change.spec.resources),

@@ -208,10 +208,9 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
             {
                 "id": a.task,
                 "node": a.node,
-                "address": a.address,
                 "placement": json.dumps(a.placement, separators=(",", ":")),
                 "text": a.text,
-                **({"ports": pack_ports(a.ports)} if a.ports else {}),
+                **({"ports": pack_ports(a.ports), "address": a.address} if a.ports else {}),
                 **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
                 **_beside(a),
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,14 @@ from ormen.node import Node, NodeState, Resources
 from ormen.reasons import Code, Reason
 from ormen.spec import PortSpec
 from ormen.task import Attempt, Health, Port, Probe, State, Task, Wanted
+
+SPEC_ID_BYTES = 9
+"""How random a spec's id is: 72 bits, as each task of the submission has it in its record."""
+
+
+def spec_id() -> str:
+    """Return a new id for a submission's spec."""
+    return secrets.token_urlsafe(SPEC_ID_BYTES)
 
 
 def flat(pairs: Sequence[str]) -> dict[str, str]:

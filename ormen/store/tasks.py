@@ -65,7 +65,10 @@ class TaskReader(TaskLister, EventReader):
 
     @answering
     def claims(self, wanted: Sequence[tuple[str, str]]) -> list[tuple[Task | None, str | None, str | None]]:
-        """Return for each (id, name) the task that has the id, the digest of its content, and who holds the name."""
+        """Return for each (id, name) the task that has the id, its content's digest, and who holds the name.
+
+        Of a digest there are its first digits, at least.
+        """
         found = self.read([task_id for task_id, _ in wanted])
         with self.client.pipeline(transaction=False) as pipe:
             for task_id, name in wanted:

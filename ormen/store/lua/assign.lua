@@ -1,6 +1,6 @@
 -- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
 -- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind] and gpus = JSON of ids, absent where there are none, placement = JSON,
---       address, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old.
+--       address of the node where there are ports, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old.
 -- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail, former nodes that want one, as they may
 --       still have a container of the task]; code OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
 -- Race closed: any number of schedulers that placed on the same view; only what still fits is written.
@@ -28,7 +28,7 @@ local function assign(a)
   put_view(a.node, v)
   hold(v.engine, ports, t)
   settle(a, t)
-  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code', 'ports', 'gpus')
+  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code', 'ports', 'gpus', 'address')
   set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, gpus = a.gpus, placement = a.placement,
     address = a.address, assigned = int(NOW), detail = 'sent to ' .. a.node })
   move(t, 'scheduled', 'task.placed', nil, a.text)
