@@ -17,7 +17,7 @@ from ormen.store.figures import FigureStore
 from ormen.store.fleet import interval_ms
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
-from ormen.store.records import pack_need, pack_ports
+from ormen.store.records import pack_need, pack_placement, pack_ports
 from ormen.store.redis import answering
 from ormen.store.replies import Asker
 from ormen.store.scripts import BATCH
@@ -57,7 +57,7 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A task to be given to a node; `placement` is the document the API shows.
+    """A task to be given to a node; `placement` is the document the API shows, empty for none.
 
     `group` is what it is counted by, and `rules` what else must be or not be on the node; both are checked again.
     """
@@ -208,10 +208,10 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
             {
                 "id": a.task,
                 "node": a.node,
-                "placement": json.dumps(a.placement, separators=(",", ":")),
                 "text": a.text,
                 **({"ports": pack_ports(a.ports), "address": a.address} if a.ports else {}),
                 **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
+                **({"chosen": pack_placement(a.placement)} if a.placement else {}),
                 **_beside(a),
             }
             for a in assignments

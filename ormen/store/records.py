@@ -37,6 +37,18 @@ def pack_ports(ports: Sequence[Port]) -> str:
     return json.dumps([port.to_list() for port in ports])
 
 
+def pack_placement(placement: Mapping[str, Any]) -> str:
+    """Return why a node was chosen as the record holds it: ``epvm 0.32 4 node-8 0.35``.
+
+    The third word is how many nodes fit, and behind a stroke how many of them were best suited, where that is said;
+    then comes each runner-up with its cost.
+    """
+    fitted, suited = placement["fitted"], placement.get("suited")
+    others = [f"{other['node']} {other['cost']!r}" for other in placement["next"]]
+    amount = f"{fitted}" if suited is None else f"{fitted}/{suited}"
+    return " ".join([placement["strategy"], repr(placement["cost"]), amount, *others])
+
+
 def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pin: Pin | None = None) -> Task:
     """Return the task of a record and its submission's spec and pinned image; tasks may share both."""
     attempt = int(record["attempt"])
@@ -66,7 +78,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pi
         refused=record.get("refused"),
         ports=tuple(Port(*port) for port in json.loads(record.get("ports", "[]"))),
         address=record.get("address"),
-        placement=json.loads(record["placement"]) if "placement" in record else None,
+        placement=_placement(record),
         tries=int(record.get("tries", 0)),
         delays=int(record.get("delays", 0)),
         could_fit=record.get("fit"),
@@ -159,6 +171,23 @@ def holds_tasks_though_lost(view: str) -> bool:
 def pool_ports(ports: Sequence[PortSpec]) -> int:
     """Return how many of a spec's ports are to come from the pool."""
     return sum(port.host is None for port in ports)
+
+
+def _placement(record: Mapping[str, str]) -> dict[str, Any] | None:
+    if "placement" in record:
+        # From before records held it as words; where both are, a deck of that time has placed the task last.
+        return dict(json.loads(record["placement"]))
+    if "chosen" not in record:
+        return None
+    strategy, cost, amount, *others = record["chosen"].split(" ")
+    fitted, _, suited = amount.partition("/")
+    return {
+        "strategy": strategy,
+        "cost": float(cost),
+        "fitted": int(fitted),
+        **({"suited": int(suited)} if suited else {}),
+        "next": [{"node": node, "cost": float(other)} for node, other in zip(others[::2], others[1::2], strict=True)],
+    }
 
 
 def _attempts(record: Mapping[str, str], current: int) -> tuple[Attempt, ...]:

@@ -15,6 +15,7 @@ from ormen.task import Port, State, Task, Wanted
 
 GIB = 1024**3
 NEED = Resources(1000, GIB, 0)
+CHOSEN = {"strategy": "epvm", "cost": 0.32, "fitted": 2, "next": [{"node": "node-2", "cost": 0.35}]}
 IDS = [f"7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7{n:02x}" for n in range(256)]
 
 
@@ -54,7 +55,7 @@ def submit(deck: LoopStore, number: int = 0) -> Task:
 
 def assign(deck: LoopStore, number: int = 0, node: str = "node-1", ports: tuple[Port, ...] = ()) -> Assigned:
     """Ask to give a task to a node."""
-    return deck.assign([Assignment(IDS[number], node, "10.0.0.1", ports, {"strategy": "epvm"}, "placed")])[0]
+    return deck.assign([Assignment(IDS[number], node, "10.0.0.1", ports, CHOSEN, "placed")])[0]
 
 
 def run(deck: LoopStore, agent: AgentStore, number: int = 0) -> Task:

@@ -1,14 +1,17 @@
-"""What a record leaves out or shortens, on a real server: nobody reads less, and what was written before is still read."""
+"""What a record shortens, on a real server: nobody reads less, and what was written before is still read."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
 from ormen.errors import IdTaken
 from ormen.store.agent import AgentStore
 from ormen.store.loops import LoopStore
+from ormen.store.manager import Assignment
 from ormen.task import Port
-from tests.store.test_flow import IDS, assign, new, submit
+from tests.store.test_flow import CHOSEN, IDS, assign, new, run, submit
 
 WHOLE = "0123456789abcdef" * 4
 
@@ -39,3 +42,36 @@ def test_the_nodes_address_is_kept_for_ports_alone(deck: LoopStore, agent: Agent
     assert deck.client.hget(deck.keys.task(IDS[0]), "address") == ("10.0.0.1" if ports else None)
     shown = deck.find(IDS[0]).to_json()["ports"]
     assert [port["address"] for port in shown] == ["10.0.0.1" for _ in ports]
+
+
+PLACEMENTS = [
+    CHOSEN,
+    {"strategy": "binpack", "cost": 0.0, "fitted": 1, "next": []},
+    {"strategy": "spread", "cost": 1.2e-07, "fitted": 900, "suited": 3, "next": [
+        {"node": "host.example", "cost": 1e20}, {"node": "n_8", "cost": -0.25}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=["one other", "alone", "suited"])
+def test_a_placement_is_read_as_it_was_said(deck: LoopStore, agent: AgentStore, placement: dict[str, object]) -> None:
+    """What the record holds as a few words is the document that was given, to the byte."""
+    submit(deck)
+    assert deck.assign([Assignment(IDS[0], "node-1", "10.0.0.1", (), placement, "placed")])[0].placed
+    assert json.dumps(deck.find(IDS[0]).placement) == json.dumps(placement)
+
+
+def test_a_placement_of_before_is_read_until_the_next(deck: LoopStore, agent: AgentStore) -> None:
+    """A deck from before writes it as JSON and knows no other; the next attempt has its own alone."""
+    submit(deck)
+    deck.client.hset(deck.keys.task(IDS[0]), mapping={"placement": json.dumps(PLACEMENTS[2]), "chosen": "epvm 0.1 1"})
+    assert deck.find(IDS[0]).placement == PLACEMENTS[2]
+    assert assign(deck).placed
+    assert deck.find(IDS[0]).placement == CHOSEN
+    assert deck.client.hget(deck.keys.task(IDS[0]), "placement") is None
+
+
+def test_a_running_tasks_record_is_one_piece_by_redis_own_limits(deck: LoopStore, agent: AgentStore) -> None:
+    """No value is longer than the 64 bytes from which a Redis that nobody has set keeps a record as a hash table."""
+    task = run(deck, agent)
+    record = deck.client.hgetall(deck.keys.task(task.id))
+    assert {field for field, value in record.items() if len(value) > 64} == set()

@@ -1,5 +1,5 @@
 -- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
--- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind] and gpus = JSON of ids, absent where there are none, placement = JSON,
+-- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind] and gpus = JSON of ids, absent where there are none, chosen = why this node, if that is said,
 --       address of the node where there are ports, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old.
 -- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail, former nodes that want one, as they may
 --       still have a container of the task]; code OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
@@ -28,8 +28,8 @@ local function assign(a)
   put_view(a.node, v)
   hold(v.engine, ports, t)
   settle(a, t)
-  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code', 'ports', 'gpus', 'address')
-  set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, gpus = a.gpus, placement = a.placement,
+  unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code', 'ports', 'gpus', 'address', 'placement', 'chosen')
+  set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, gpus = a.gpus, chosen = a.chosen,
     address = a.address, assigned = int(NOW), detail = 'sent to ' .. a.node })
   move(t, 'scheduled', 'task.placed', nil, a.text)
   redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
