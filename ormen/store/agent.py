@@ -13,7 +13,7 @@ from ormen.image_pin import Pin
 from ormen.settings import Settings
 from ormen.store.fleet import interval_ms
 from ormen.store.news import Answer, Heartbeat, Joined, NodeCard, Outcome, Remark, Report, Request, Taken
-from ormen.store.records import flat, pack_ports, task_of
+from ormen.store.records import flat, pack_container_id, pack_ports, task_of
 from ormen.store.redis import answering
 from ormen.store.replies import Answerer
 from ormen.task import PLACED, State, Task, sources
@@ -191,7 +191,7 @@ class AgentStore(Answerer):
         if remark.health is not None:
             fields["health"] = remark.health.value
         if remark.container_id is not None:
-            fields["cid"] = remark.container_id
+            fields["cid"] = pack_container_id(remark.container_id)
         if remark.refused is not None:
             fields["refused"] = remark.refused
         if remark.paused:
@@ -237,7 +237,7 @@ class AgentStore(Answerer):
             node=task.node,
             attempt=str(task.attempt),
             label=str(label),
-            cid=container_id,
+            cid=pack_container_id(container_id),
             text=f"{task.container_name} was running already and is taken over",
         )
         return Outcome(bool(accepted), self.read([task.id])[task.id])
@@ -286,7 +286,7 @@ class AgentStore(Answerer):
 def _fields(news: Report) -> dict[str, str]:
     fields: dict[str, str] = {}
     if news.container_id is not None:
-        fields["cid"] = news.container_id
+        fields["cid"] = pack_container_id(news.container_id)
     if news.exit_code is not None:
         fields["exit"] = str(news.exit_code)
     if news.ports is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,6 +51,24 @@ def pack_placement(placement: Mapping[str, Any]) -> str:
     return " ".join([placement["strategy"], repr(placement["cost"]), amount, *others])
 
 
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+_PACKED_ID = 43
+"""The length of what `pack_container_id` makes of a container's id."""
+
+
+def pack_container_id(container_id: str) -> str:
+    """Return an engine's id of a container, 64 hexadecimal digits, in 43 letters; anything else as it is."""
+    if not _CONTAINER_ID.fullmatch(container_id):
+        return container_id
+    return base64.urlsafe_b64encode(bytes.fromhex(container_id)).decode().rstrip("=")
+
+
+def _container_id(packed: str | None) -> str | None:
+    if packed is None or len(packed) != _PACKED_ID:
+        return packed or None
+    return base64.urlsafe_b64decode(f"{packed}=").hex()
+
+
 def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pin: Pin | None = None) -> Task:
     """Return the task of a record and its submission's spec and pinned image; tasks may share both."""
     attempt = int(record["attempt"])
@@ -64,7 +84,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pi
         node=record.get("node"),
         seat=record.get("seat"),
         health=Health(record["health"]) if "health" in record else None,
-        container_id=record.get("cid"),
+        container_id=_container_id(record.get("cid")),
         exit_code=_number(record.get("exit")),
         reason=_reason(record.get("code"), record.get("text")),
         detail=record.get("detail"),
@@ -197,7 +217,7 @@ def _attempts(record: Mapping[str, str], current: int) -> tuple[Attempt, ...]:
             Attempt(
                 number=current,
                 node=record["node"],
-                container_id=record.get("cid"),
+                container_id=_container_id(record.get("cid")),
                 assigned_ms=int(record["assigned"]),
                 started_ms=_number(record.get("started")),
             )
@@ -210,7 +230,7 @@ def _attempt(row: Sequence[str]) -> Attempt:
     return Attempt(
         number=int(number),
         node=node,
-        container_id=cid or None,
+        container_id=_container_id(cid),
         assigned_ms=_number(assigned),
         started_ms=_number(started),
         ended_ms=_number(ended),

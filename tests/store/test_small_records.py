@@ -7,10 +7,10 @@ import json
 import pytest
 
 from ormen.errors import IdTaken
-from ormen.store.agent import AgentStore
+from ormen.store.agent import AgentStore, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.manager import Assignment
-from ormen.task import Port
+from ormen.task import Port, State
 from tests.store.test_flow import CHOSEN, IDS, assign, new, run, submit
 
 WHOLE = "0123456789abcdef" * 4
@@ -75,3 +75,25 @@ def test_a_running_tasks_record_is_one_piece_by_redis_own_limits(deck: LoopStore
     task = run(deck, agent)
     record = deck.client.hgetall(deck.keys.task(task.id))
     assert {field for field, value in record.items() if len(value) > 64} == set()
+
+
+@pytest.mark.parametrize("made", ["0123456789abcdef" * 4, "f" * 64, "0" * 64, "own-3"])
+def test_a_containers_id_is_read_as_the_engine_said_it(deck: LoopStore, agent: AgentStore, made: str) -> None:
+    """The record and each past attempt hold it shorter, and answer it whole."""
+    submit(deck)
+    assert assign(deck).placed
+    assert agent.note(Remark(IDS[0], "node-1", 1, container_id=made))
+    assert agent.report(Report(IDS[0], "node-1", 1, State.RUNNING, container_id=made)).accepted
+    assert len(deck.client.hget(deck.keys.task(IDS[0]), "cid")) <= 43
+    running = deck.find(IDS[0])
+    assert (running.container_id, running.attempts[-1].container_id) == (made, made)
+    assert agent.report(Report(IDS[0], "node-1", 1, State.FAILED, exit_code=1)).accepted
+    assert deck.find(IDS[0]).attempts[-1].container_id == made
+
+
+def test_a_whole_containers_id_of_before_is_read(deck: LoopStore, agent: AgentStore) -> None:
+    """An agent from before has written all 64 digits."""
+    task = run(deck, agent)
+    deck.client.hset(deck.keys.task(task.id), "cid", WHOLE)
+    found = deck.find(task.id)
+    assert (found.container_id, found.attempts[-1].container_id) == (WHOLE, WHOLE)
