@@ -86,7 +86,7 @@ class Watcher:
         What happens to another node's container on this engine is evidence, too: it may explain what the kernel counts.
         """
         self._station.evidence.hear(event)
-        if event.type in WORTH_A_LOOK and event.node == self._station.node:
+        if event.type in WORTH_A_LOOK and event.node in (self._station.node, ""):
             self._look(event.task)
 
     def lost(self) -> None:
