@@ -91,6 +91,8 @@ class FakeEngine:
         self.journal = Journal()
         self.lock = threading.RLock()
         self.table: dict[str, Container] = {}
+        self.listed: dict[str, tuple[Container, Container]] = {}
+        """Each entry that was listed, and what the list showed of it."""
         self.printed: dict[str, list[bytes]] = {}
         self.image_of: dict[str, str] = {}
         self.log_driver_of: dict[str, str] = {}
@@ -235,6 +237,7 @@ class FakeEngine:
         """Take a container out of the table."""
         for table in (self.table, self.printed, self.image_of, self.log_driver_of, self.limits_of):
             del table[found.id]
+        self.listed.pop(found.id, None)
         self.tell(found, "destroy")
 
     def check_ports(self, wanting: Container) -> None:

@@ -123,10 +123,15 @@ class FakeRuntime(FakeEngine):
         self.begin("containers")
         with self.lock:
             ours = [item for item in self.table.values() if item.cluster == cluster]
-        return [
-            dataclasses.replace(item, started_ms=None, finished_ms=None, pid=None, oom_killed=False, volumes=())
-            for item in ours
-        ]
+            return [self._listed(item) for item in ours]
+
+    def _listed(self, item: Container) -> Container:
+        """Return an entry as a list shows it: made once for as long as the entry is the same."""
+        known = self.listed.get(item.id)
+        if known is None or known[0] is not item:
+            shown = dataclasses.replace(item, started_ms=None, finished_ms=None, pid=None, oom_killed=False, volumes=())
+            known = self.listed[item.id] = (item, shown)
+        return known[1]
 
     def others(self, cluster: str) -> dict[str, int]:
         """Count the entries of other clusters."""

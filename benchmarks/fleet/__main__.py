@@ -3,13 +3,16 @@
     .venv/bin/python -m benchmarks.fleet burst  NODES TASKS      lists of 1,000 until all are reported running
     .venv/bin/python -m benchmarks.fleet single NODES SECONDS    one task a request, 16 clients
     .venv/bin/python -m benchmarks.fleet loss   NODES LOST       LOST nodes with 20 tasks each fall silent at once
-    .venv/bin/python -m benchmarks.fleet steady NODES TASKS      a minute in which nothing is asked, checks on
+    .venv/bin/python -m benchmarks.fleet steady NODES TASKS [S]  a minute in which nothing is asked, with a check
+                                                                 of each task every S seconds (60)
+    .venv/bin/python -m benchmarks.fleet idle   NODES EARS       the same without tasks, EARS queues on each channel
 
 The fleet's own CPU is told apart: it stands for what the hosts of a real cluster would use.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -18,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from benchmarks.fleet.farm import LOTS
 from benchmarks.fleet.plane import Plane, plane
 from benchmarks.harness import percentile, wait_until
 
@@ -29,6 +33,16 @@ PER_NODE = 20
 """Tasks of each node that is lost."""
 WATCHED_S = 60.0
 """How long a fleet at rest is watched."""
+CROWD = 4
+"""Processes of a fleet that has much to do by itself."""
+ON_THE_WAY = 3
+"""Lists of such a fleet that may be on their way at once."""
+FILLED_S = 1200.0
+"""How long it is filled at most."""
+SETTLED_S = 20.0
+"""How long it is left alone before."""
+MOST_CALLED = 5
+"""So many of Redis's commands are told of."""
 
 
 def specs(count: int, **more: object) -> list[dict[str, Any]]:
@@ -162,31 +176,68 @@ def told(cell: Plane, kind: str) -> int:
     return sum(int(count) for word, count in figures.items() if word.startswith(f"event {kind} "))
 
 
-def steady(nodes: int, tasks: int) -> None:
-    """Print how fast so many tasks with checks come to run, and what the fleet costs once it is at rest."""
-    with plane(nodes) as cell:
+def steady(nodes: int, tasks: int, every_s: int = 60) -> None:
+    """Print what a fleet at rest costs with so many running tasks, or as many as have come to run in `FILLED_S`."""
+    with plane(nodes, processes=CROWD) as cell:
         began = time.monotonic()
-        submit(cell, tasks, health={"command": ["ok"], "interval": "10s"})
-        until_running(cell, tasks, within_s=60 + tasks / 50)
-        took_s = time.monotonic() - began
-        print(f"sustained, {nodes} nodes: {tasks / took_s:.0f} running a second over {took_s:.0f}s", flush=True)
-        time.sleep(10)
-        before = cell.cpu_s()
-        time.sleep(WATCHED_S)
-        print(f"steady, {nodes} nodes, {tasks} running with checks, {WATCHED_S:.0f}s")
-        print(f"  cores: {cpu(cell, before, WATCHED_S)}")
-        print("  memory: " + ", ".join(f"{kind} {amount:.0f} MB" for kind, amount in cell.memory_mb().items()))
+        fill(cell, tasks, health={"command": ["ok"], "interval": f"{every_s}s"})
+        running, took_s = cell.counts().get("running", 0), time.monotonic() - began
+        print(f"filled, {nodes} nodes: {running / took_s:.0f} running a second over {took_s:.0f}s, list after list")
+        rest(cell, f"steady, {nodes} nodes, {running} running, a check of each every {every_s}s")
+        print(f"  at the end {cell.counts().get('running', 0)} run, {cell.ready()} nodes are ready")
 
 
-COMMANDS: dict[str, Callable[[int, int], None]] = {"burst": burst, "single": single, "loss": loss, "steady": steady}
+def fill(cell: Plane, tasks: int, **more: object) -> None:
+    """Submit lists, each for some of the nodes and with few on their way, so that agents on two cores do not starve."""
+    until, lists = time.monotonic() + FILLED_S, -(-tasks // LIST)
+    for turn in range(lists):
+        count = min(LIST, tasks - turn * LIST)
+        first = turn * LOTS // lists
+        lots = [f"lot>={first}", f"lot<{max(first + 1, (turn + 1) * LOTS // lists)}"]
+        cell.call("POST", "/v1/tasks", specs(count, constraints=lots, **more), again=True)
+        wanted = turn * LIST + count - ON_THE_WAY * LIST
+        while cell.counts().get("running", 0) < wanted and time.monotonic() < until:
+            pause()
+        if time.monotonic() >= until:
+            return
+    until_running(cell, tasks, within_s=300)
+
+
+def idle(nodes: int, ears: int) -> None:
+    """Print what nodes without tasks cost, so many queues a channel: an agent's own process has one."""
+    with plane(nodes, ears=ears) as cell:
+        rest(cell, f"idle, {nodes} nodes, {ears} queues a channel")
+
+
+def rest(cell: Plane, what: str) -> None:
+    """Print what everything costs while nothing is asked, and which of Redis's commands take the most of its time."""
+    time.sleep(SETTLED_S)
+    before, called = cell.cpu_s(), cell.commands()
+    time.sleep(WATCHED_S)
+    spent, after = cpu(cell, before, WATCHED_S), cell.commands()
+    print(f"{what}; {WATCHED_S:.0f}s, load {os.getloadavg()[0]:.1f}")
+    print(f"  cores: {spent}")
+    print("  memory: " + ", ".join(f"{kind} {amount:.0f} MB" for kind, amount in cell.memory_mb().items()))
+    rows = {
+        name: (count - called.get(name, (0, 0))[0], s - called.get(name, (0, 0))[1])
+        for name, (count, s) in after.items()
+    }
+    for name, (count, s) in sorted(rows.items(), key=lambda row: -row[1][1])[:MOST_CALLED]:
+        print(f"  Redis, {name}: {count / WATCHED_S:.0f} a second, {s / WATCHED_S * 1000:.1f} ms of each")
+    print(flush=True)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "burst": burst, "single": single, "loss": loss, "steady": steady, "idle": idle,
+}  # fmt: skip
 
 
 def main(words: Sequence[str]) -> int:
     """Run one of the commands."""
-    if len(words) != 3 or words[0] not in COMMANDS:
+    if not words or words[0] not in COMMANDS or len(words) not in (3, 4 if words[0] == "steady" else 3):
         print(__doc__, file=sys.stderr)
         return 2
-    COMMANDS[words[0]](int(words[1]), int(words[2]))
+    COMMANDS[words[0]](*map(int, words[1:]))
     return 0
 
 

@@ -1,6 +1,6 @@
 """One process of simulated nodes: the agents' own code, each on an engine in memory, on its own Celery queue.
 
-    python -m benchmarks.fleet.farm FIRST COUNT          with ORMEN_REDIS_URL in the environment
+    python -m benchmarks.fleet.farm FIRST COUNT EARS          with ORMEN_REDIS_URL in the environment
 
 What is the agent's own: joining, heartbeats, the inbox, the lanes, starting, reporting, passes over the engine,
 checks, proofs of consumption. What differs from `worker_agent.app`: the threads. There an agent has five of its own
@@ -43,8 +43,12 @@ HANDS = 400
 """Threads that do the lanes' work of all nodes of a process; most of them wait for a container to start."""
 log = logging.getLogger("farm")
 
-EARS = 20
-"""Queues a channel consumes: one BRPOP with thousands of keys costs Redis milliseconds a message."""
+LOTS = 100
+"""How many groups there are of nodes that can be given tasks apart from the others, by their label ``lot``."""
+LOOKERS = 4
+"""Threads that pass over the engines of a process: with one, the waits for Redis of thousands add up to starvation."""
+SWITCH_S = 0.0005
+"""How long a thread computes before another has its turn: each answer of Redis waits for that (Python's own: 5 ms)."""
 PACE = Pace(create_s=0.0126, start_s=0.28, stop_s=0.05, sigma=0.15)
 """How long Docker takes: the medians that `benchmarks.start_latency` and `stop_latency` measured."""
 IMAGES = {"acme/worker:7": "sha256:" + "7" * 64}
@@ -92,12 +96,14 @@ class Told(Journal):
 class SimulatedNode:
     """An agent, its engine, and what of it is due again and again."""
 
-    def __init__(self, farm: Farm, name: str) -> None:
+    def __init__(self, farm: Farm, number: int) -> None:
+        name = f"n{number}"
         engine = Engine(uuid.uuid4().hex, "20.10.24", "linux", "amd64", CORES, MEMORY, "/")
         self.runtime = FakeRuntime(Behaviour(pace=PACE, engine=engine))
         self.runtime.meant.update(IMAGES)
         self.runtime.journal = journal = Told()
         card = replace(facts.card(farm.settings, engine, instance=uuid.uuid4().hex), name=name)
+        card = replace(card, labels={"lot": str(number % LOTS)})
         joined = farm.store.join(card)
         station = Station(name, card.instance, joined.cluster, "127.0.0.1", farm.store, self.runtime)
         ways = Ways(post_proof=lambda: farm.ringer.prove(name), restart=farm.note, leave=farm.note)
@@ -163,7 +169,6 @@ class Farm:
 
     def __init__(self, settings: Settings, first: int, size: int) -> None:
         self.settings = settings
-        names = [f"n{number}" for number in range(first, first + size)]
         self.app = make_app(settings, f"farm-{first}", queues=[f"farm.{first}"])
         self.ringer = Ringer(self.app)
         self.store = AgentStore.connect(settings, f"farm-{first}", timeout_s=30)
@@ -171,11 +176,14 @@ class Farm:
         self.pulse = AgentStore.connect(settings, f"pulse-{first}", timeout_s=30)
         self.hands = ThreadPoolExecutor(HANDS, thread_name_prefix="hand")
         self.ended = 0
-        self.nodes = {messages.node_queue(name): SimulatedNode(self, name) for name in names}
+        self.nodes = {messages.node_queue(f"n{n}"): SimulatedNode(self, n) for n in range(first, first + size)}
         nodes = list(self.nodes.values())
         self.rounds = (
             Rounds("beats", [node.beat for node in nodes], within_s=1.0),
-            Rounds("looks", [node.look for node in nodes], within_s=LIST_EVERY_S),
+            *(
+                Rounds("looks", [node.look for node in nodes[turn::LOOKERS]], within_s=LIST_EVERY_S)
+                for turn in range(LOOKERS)
+            ),
             Rounds("checks", [part for node in nodes for part in (node.prove, node.probe)], within_s=1.0),
         )
 
@@ -189,10 +197,10 @@ class Farm:
         with contextlib.suppress(OSError):
             self.ringer.ring_control(list(ids))  # type: ignore[call-overload]
 
-    def work(self) -> int:
-        """Consume until told to end."""
+    def work(self, each: int) -> int:
+        """Consume, so many queues a channel, until told to end."""
         register(self.app, self.nodes)
-        self.app.steps["consumer"].add(ears(list(self.nodes)))
+        self.app.steps["consumer"].add(ears(list(self.nodes), each))
         worker = self.app.Worker(
             hostname=f"farm@{next(iter(self.nodes))}", pool="solo", concurrency=1, loglevel=logging.WARNING,
             quiet=True, purge=True, without_gossip=True, without_mingle=True, without_heartbeat=True,
@@ -217,7 +225,7 @@ def register(app: Celery, nodes: Mapping[str, SimulatedNode]) -> None:
         app.task(name=name, shared=False, bind=True)(function)
 
 
-def ears(names: Sequence[str]) -> type[bootsteps.StartStopStep]:
+def ears(names: Sequence[str], each: int) -> type[bootsteps.StartStopStep]:
     """Return the step of a worker's consumer that listens to these queues, a few on each channel."""
 
     class Ears(bootsteps.StartStopStep):
@@ -227,9 +235,9 @@ def ears(names: Sequence[str]) -> type[bootsteps.StartStopStep]:
 
         def start(self, parent: Any) -> None:
             handle = parent.create_task_handler()
-            for at in range(0, len(names), EARS):
+            for at in range(0, len(names), each):
                 channel = parent.connection.channel()
-                queues = [queue(name) for name in names[at : at + EARS]]
+                queues = [queue(name) for name in names[at : at + each]]
                 Consumer(channel, queues=queues, accept=["json"], on_message=handle).consume()
 
     return Ears
@@ -238,10 +246,11 @@ def ears(names: Sequence[str]) -> type[bootsteps.StartStopStep]:
 def main() -> int:
     """Be so many nodes until a signal."""
     logging.basicConfig(level=logging.WARNING)
-    first, size = int(sys.argv[1]), int(sys.argv[2])
+    sys.setswitchinterval(SWITCH_S)
+    first, size, each = map(int, sys.argv[1:])
     farm = Farm(replace(Settings.from_env(), status_port=0, address="127.0.0.1"), first, size)
     print(f"ready {size}", flush=True)
-    return farm.work()
+    return farm.work(each)
 
 
 if __name__ == "__main__":

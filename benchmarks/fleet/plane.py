@@ -25,6 +25,8 @@ from ormen.local.redis import RunningRedis, find_server, start
 
 RESTED_S = 20.0
 """A connection that rested for so long may be closed by the deck, which does so after 30 s."""
+EARS = 20
+"""Queues a channel of the fleet consumes: one BRPOP with thousands of keys costs Redis milliseconds a message."""
 PROCESSES = 2
 """What a fleet is spread over: as many as there are cores here."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +40,7 @@ class Plane:
     port: int
     folder: Path
     deck: subprocess.Popen[bytes]
+    ears: int = EARS
     farms: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,8 +52,11 @@ class Plane:
         """Return what every process of the plane is told."""
         return {**os.environ, "ORMEN_REDIS_URL": self.redis.url, "PYTHONWARNINGS": "ignore"}
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
-        """Send one request on this thread's connection and return the decoded answer."""
+    def call(self, method: str, path: str, body: object = None, *, again: bool = False) -> Any:
+        """Send one request on this thread's connection and return the decoded answer.
+
+        With `again` it is repeated as long as Redis does not answer in time, which is safe where it brings its own ids.
+        """
         data = None if body is None else json.dumps(body).encode()
         line, at = getattr(self._own, "line", (None, 0.0))
         if line is None or time.monotonic() - at > RESTED_S:
@@ -59,6 +65,9 @@ class Plane:
         answer = line.getresponse()
         text = answer.read()
         self._own.line = line, time.monotonic()
+        if answer.status == 503 and again:
+            time.sleep(1.0)
+            return self.call(method, path, body, again=True)
         if answer.status >= 300:
             raise SystemExit(f"{method} {path} answered {answer.status}: {text[:300].decode()}")
         return json.loads(text) if text else None
@@ -66,7 +75,7 @@ class Plane:
     def add_farm(self, first: int, size: int) -> subprocess.Popen[str]:
         """Start a process of `size` nodes and return it; it joins by itself."""
         farm = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.fleet.farm", str(first), str(size)],
+            [sys.executable, "-m", "benchmarks.fleet.farm", str(first), str(size), str(self.ears)],
             cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.farms.append(farm)
@@ -109,6 +118,11 @@ class Plane:
         """Return the CPU seconds that each kind of process has used."""
         return {kind: sum(sum(item.cpu_times()[:2]) for item in found) for kind, found in self.kinds().items()}
 
+    def commands(self) -> dict[str, tuple[int, float]]:
+        """Return how often each of Redis's commands was called, and the seconds that it took of it in all."""
+        stats = self.raw.info("commandstats")
+        return {name.removeprefix("cmdstat_"): (row["calls"], row["usec"] / 1e6) for name, row in stats.items()}
+
     def memory_mb(self) -> dict[str, float]:
         """Return each kind's own memory (PSS) in MB."""
         return {kind: sum(item.memory_full_info().pss for item in found) / 1e6 for kind, found in self.kinds().items()}
@@ -136,12 +150,12 @@ def deck_of(server: RunningRedis, port: int, **settings: str) -> subprocess.Pope
 
 
 @contextlib.contextmanager
-def plane(nodes: int, *, processes: int = PROCESSES) -> Iterator[Plane]:
-    """Give a control plane with so many nodes in so many processes."""
+def plane(nodes: int, *, processes: int = PROCESSES, ears: int = EARS) -> Iterator[Plane]:
+    """Give a control plane with so many nodes in so many processes, that consume so many queues a channel."""
     with tempfile.TemporaryDirectory(prefix="ormen-fleet-") as folder:
         server = start(find_server(), Path(folder) / "redis", maxclients=10_000)
         port = free_port()
-        made = Plane(server, port, Path(folder), deck_of(server, port))
+        made = Plane(server, port, Path(folder), deck_of(server, port), ears)
         try:
             wait_until(made.answers, what="an answer of the deck")
             made.grow(0, nodes, processes=processes)
