@@ -8,6 +8,18 @@ from typing import Any
 from ormen.clock import rfc3339
 from ormen.reasons import Code, Reason
 
+_WAYS = {
+    "task.accepted": (None, "pending"),
+    "task.placed": ("pending", "scheduled"),
+    "task.running": ("scheduled", "running"),
+    "task.pending": (None, "pending"),
+    "task.completed": (None, "completed"),
+    "task.failed": (None, "failed"),
+}
+"""From which state to which a transition leads, as far as its type says so: an entry of the stream has the rest.
+
+Entries from before have both."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -50,6 +62,7 @@ class Event:
         """Return the event of a stream entry as the scripts wrote it."""
         code = fields.get("code")
         attempt = fields.get("attempt")
+        source, target = _WAYS.get(fields["type"], (None, None))
         return cls(
             id=event_id,
             type=fields["type"],
@@ -57,8 +70,8 @@ class Event:
             name=fields.get("name") or None,
             attempt=int(attempt) if attempt else None,
             node=fields.get("node") or None,
-            source=fields.get("from") or None,
-            target=fields.get("to") or None,
+            source=fields.get("from") or source,
+            target=fields.get("to") or target,
             reason=Reason(Code(code), fields.get("text", "")) if code else None,
             sentence=fields.get("text", ""),
         )

@@ -219,6 +219,14 @@ def nothing_else_is_kept(raw: Raw) -> None:
     assert set(raw.keys.get("nodes:facts", {})) == set(raw.keys.get("nodes:heartbeats", {})) == set(raw.views)
 
 
+def told(event_id: str, fields: Record) -> Record:
+    """Return an entry of the stream with the states between which it leads, also where its type alone says so."""
+    word = fields["type"].removeprefix("task.")
+    target = {"accepted": "pending", "placed": "scheduled"}.get(word, word)
+    source = fields["from"] or {"placed": "pending", "running": "scheduled"}.get(word, "")
+    return {**fields, "id": event_id, "from": source, "to": target if target in LIVE | ENDED else ""}
+
+
 def check_story(before: Raw, after: Raw, events: list[Record]) -> None:
     """Assert that each change of a state has its one event, and that these are a path of permitted changes."""
     states = {task: record["state"] for task, record in before.listed.items()}

@@ -113,7 +113,7 @@ class Store(RuleBasedStateMachine):
     def _events(self) -> list[Record]:
         rows: Any = self.redis.xrange(self.deck.keys.events, f"({self.told}")
         self.told = rows[-1][0] if rows else self.told
-        return [{**fields, "id": event_id} for event_id, fields in rows]
+        return [must.told(event_id, fields) for event_id, fields in rows]
 
     def record(self, task: str) -> Record:
         """The record before this step."""

@@ -38,7 +38,7 @@ if A.dry ~= '1' then
       'need', n.need, 'wanted', 'running', 'state', state, 'attempt', '0', 'created', int(NOW), 'next', due, 'rev', '1')
     local t = { id = n.id, name = n.name, attempt = '0', created = NOW, next = due, events = '' }
     if n.pin then redis.call('HINCRBY', P .. 'pin:' .. n.pin, 'tasks', 1) end
-    happened(t, 'task.accepted', { to = state, text = n.text or '' }, { pin = n.pin, priority = n.priority,
+    happened(t, 'task.accepted', { text = n.text or '' }, { pin = n.pin, priority = n.priority,
       patience = n.patience, until_ms = n.patience and int(NOW + n.patience) })
     queue(t)
     redis.call('HINCRBY', P .. 'counts', state, 1)

@@ -1,9 +1,9 @@
 -- What happens, and that it is told: this stands between common.lua and every verb that writes.
--- Append an event to the stream and return its id.
+-- Append an event to the stream and return its id. All have the same fields, which the stream then keeps once for many.
 local function emit(kind, e)
   redis.call('HINCRBY', P .. 'figures', 'event ' .. kind .. ' ' .. (e.code or ''), 1)
   return redis.call('XADD', P .. 'events', 'MAXLEN', '~', '1000000', '*', 'type', kind, 'task', e.task or '', 'name', e.name or '',
-    'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'to', e.to or '', 'code', e.code or '', 'text', e.text or '',
+    'attempt', e.attempt or '', 'node', e.node or '', 'from', e.from or '', 'code', e.code or '', 'text', e.text or '',
     unpack(e.before and { 'before', e.before } or {}))
 end
 
@@ -20,7 +20,9 @@ local function happened(t, kind, e, fields)
   set(t, fields)
 end
 
--- Change the observed state and tell it: the one place where both happen, so that they are one write.
+-- Change the observed state and tell it: the one place where both happen, so that they are one write. Where it leads is what
+-- its kind says, and where a start comes from too: neither is written (ormen/events.py).
+local FROM = { ['task.placed'] = 'pending', ['task.running'] = 'scheduled' }
 local function move(t, to, kind, code, text)
   local from = t.state
   redis.call('HINCRBY', P .. 'counts', from, -1)
@@ -40,7 +42,7 @@ local function move(t, to, kind, code, text)
     end
   end
   if to == 'scheduled' then redis.call('ZADD', P .. 'scheduled', NOW, t.id) else redis.call('ZREM', P .. 'scheduled', t.id) end
-  happened(t, kind, { from = from, to = to, code = code, text = text }, fields)
+  happened(t, kind, { from = from ~= FROM[kind] and from or nil, code = code, text = text }, fields)
 end
 
 -- Keep the attempt that ends now among the last ten.
