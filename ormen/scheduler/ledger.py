@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from ormen.node import Resources
 from ormen.scheduler.filters import WHERE
 from ormen.scheduler.gpus import Lent, chosen
-from ormen.scheduler.marginal import Marginal
+from ormen.scheduler.marginal import GROWING, GROWS_TO, Marginal, MarginalCosts
 from ormen.scheduler.neighbours import Neighbours
 from ormen.scheduler.ports import PortBook
 from ormen.scheduler.ranks import Column, ColumnCosts, Columns, Lists, Ranks
-from ormen.scheduler.sorted_costs import SortedCosts
+from ormen.scheduler.sorted_costs import LateCosts, SortedCosts
 from ormen.scheduler.strategies import Formula, Load, Scalar, epvm, named
 from ormen.scheduler.survey import Survey, copied
 from ormen.scheduler.values import Fleet, Need, engine_of
 from ormen.task import Port
 
 if TYPE_CHECKING:
-    from ormen.scheduler.runs import Pick
+    from ormen.scheduler.runs import Picks
 
 Costs: TypeAlias = SortedCosts | ColumnCosts
 """Every node's cost for one class of needs: sorted from the second need on, unless the class has ranks."""
@@ -50,6 +50,7 @@ class Lane:
     seen: int
     watched: bool = False
     ranks: Ranks | None = None
+    marginal: MarginalCosts | None = None
     cost_of: Callable[[int], float] = field(init=False)
     costs: Costs = field(init=False)
 
@@ -66,13 +67,18 @@ class Ledger:
         self._survey = known if known is not None and known.nodes is nodes else Survey.of(nodes)
         self.index, self._mates = self._survey.index, self._survey.mates
         self._base = fleet.base or float(max(2, len(nodes)))
+        self.turn = fleet.turn % len(nodes)
         self._vectors = vectors
         self._lanes: dict[tuple[object, ...], Lane] = {}
         self._where: dict[tuple[object, ...], list[bool]] = {}
         self._changed: list[int] = []
+        # Nodes that one of the classes that are priced late may not fit any more, and the most that any of these asks.
+        self._short: list[int] = []
+        self._most = [0, 0, 0]
         self._lent_now: dict[int, Lent] = {}
         self._load = copied(self._survey.load)
         self._marginal = Marginal(self._load, self._base)
+        self._late = GROWING[0] <= self._base <= GROWING[1]
         self._spreads: dict[str, list[Ranks]] = {}
         self._columns: Columns = Lists()
         if vectors:
@@ -81,7 +87,7 @@ class Ledger:
             self._columns = Arrays()
 
     def lane(self, need: Need) -> Lane:
-        """Return the need's class with costs that are true now, for a task without a seat."""
+        """Return the need's class with costs for a task without a seat, true once `refresh` or `take_lowest` say so."""
         strategy = need.strategy or self.fleet.strategy
         neighbours = () if need.rules is None and not self.neighbours.apart else self.neighbours.class_of(need)
         key = (need.resources, need.ports, need.constraints, need.pinned, need.gpu_ids, strategy, neighbours)
@@ -89,9 +95,7 @@ class Ledger:
         if lane is None:
             lane = self._lanes[key] = self._build(replace(need, key="", seat=None), named(strategy))
         else:
-            self._refresh(lane)
-            if lane.ranks is None and not isinstance(lane.costs, SortedCosts):
-                lane.costs = SortedCosts(self._columns.listed(lane.costs.column))
+            self._catch_up(lane)
         return lane
 
     @contextmanager
@@ -108,8 +112,9 @@ class Ledger:
             for i, cost in general:
                 lane.costs.move(i, cost)
 
-    def pick(self, lane: Lane, need: Need, turn: int) -> tuple[int, int | None]:
+    def pick(self, lane: Lane, need: Need) -> tuple[int, int | None]:
         """Return the best node of a lane, and how many were as well suited before its cost; None without such ranks."""
+        turn = self.turn
         if isinstance(lane.costs, SortedCosts):
             return lane.costs.lowest(turn), None
         if lane.ranks is None:
@@ -117,28 +122,32 @@ class Ledger:
         costs = lane.ranks.narrowed(lane.costs.column, seat=self.index.get(need.seat or ""))
         return self._columns.lowest(costs, turn), self._columns.finite(costs)
 
-    def run(self, need: Need, amount: int, turn: int) -> list[Pick]:
+    def run(self, need: Need, amount: int) -> Picks:
         """Choose and reserve for up to so many needs like this, one after the other; empty where `pick` is to be asked.
 
         They are plain needs: they ask for no ports and no GPUs, have no seat, and no rule has a say in where they go.
         """
         if not self._vectors or need.ports or need.resources.gpus or self.neighbours.watches:
-            return []
+            return [], [], [], [], []
         from ormen.scheduler.runs import Run
 
         formula = named(need.strategy or self.fleet.strategy)
         run = Run.of(self._load, need.resources, formula, base=self._base, fits=self._open(need))
-        picks = run.picks(amount, turn)
+        picks = run.picks(amount, self.turn)
         run.write(self._load)
-        for i in {pick[0] for pick in picks}:
+        if picks[0]:
+            self.turn = (picks[0][-1] + 1) % len(self.index)
+        for i in set(picks[0]):
             self._marginal.forget(i)
             self._changed.append(i)
+            self._run_short(i)
         return picks
 
     def take(self, need: Need, i: int) -> tuple[Port, ...]:
         """Reserve what `need` asks on node `i`, which it fits, and return its ports. A seat is kept, not doubled."""
         node, asked, load = self.fleet.nodes[i], need.resources, self._load
         ports: tuple[Port, ...] = ()
+        self.turn = i + 1 if i + 1 < len(load.tasks) else 0
         if need.ports:
             ports = self.book.choose(need, node)
             self.book.give(need.key, node, ports)
@@ -149,7 +158,9 @@ class Ledger:
             load.reserved_disk[i] += asked.disk_bytes
             load.tasks[i] += 1
             self._marginal.forget(i)
-            self.neighbours.take(need, node.name)
+            self._run_short(i)
+            if self.neighbours.watches:
+                self.neighbours.take(need, node.name)
             for ranks in self._spreads.get(need.group, ()):
                 ranks.take(i)
             self._changed.append(i)
@@ -184,7 +195,8 @@ class Ledger:
         lane = Lane(need, formula, self._open(need), len(self._changed))
         lane.watched, lane.ranks = self.neighbours.concerns(need), self._ranks(need)
         if formula is epvm and not (need.ports or need.resources.gpus or lane.watched):
-            lane.cost_of = self._marginal.cost_of(need.resources, lane.open)
+            lane.marginal = MarginalCosts(self._marginal, need.resources, lane.open)
+            lane.cost_of = lane.marginal.cost
         else:
             lane.cost_of = partial(self._cost, lane, lane.need)
         lane.costs = ColumnCosts(self._column(lane), self._columns)
@@ -228,7 +240,38 @@ class Ledger:
             self._where[key] = takes
         return self._where[key]
 
-    def _refresh(self, lane: Lane) -> None:
+    def _catch_up(self, lane: Lane) -> None:
+        """Make the costs true as far as `SortedCosts.take_lowest` needs it."""
+        if isinstance(lane.costs, LateCosts):
+            lane.costs.catch_up()
+            return
+        self.refresh(lane)
+        if lane.ranks is not None or isinstance(lane.costs, SortedCosts):
+            return
+        column, tasks = lane.costs.column, self._load.tasks
+        if lane.marginal is not None and self._late:
+            lane.costs = LateCosts(column, self._columns, pricing=lane.marginal, tasks=tasks, short=self._short)
+            asked = lane.need.resources
+            amounts = asked.cpu_milli, asked.memory_bytes, asked.disk_bytes
+            self._most = [max(pair) for pair in zip(self._most, amounts, strict=True)]
+        else:
+            lane.costs = SortedCosts(column, self._columns)
+
+    def _run_short(self, i: int) -> None:
+        """Note node `i` if some class that is priced late may fit there no more, or cost less there."""
+        load, most = self._load, self._most
+        if (
+            load.cpu[i] - load.reserved_cpu[i] < most[0]
+            or load.memory[i] - load.reserved_memory[i] < most[1]
+            or load.disk[i] - load.reserved_disk[i] < most[2]
+            or load.tasks[i] >= GROWS_TO
+        ):
+            self._short.append(i)
+
+    def refresh(self, lane: Lane) -> None:
+        """Make all costs of a lane true now."""
+        if isinstance(lane.costs, LateCosts):
+            lane.costs.settle()
         if lane.seen == len(self._changed):
             return
         move, cost_of = lane.costs.move, lane.cost_of

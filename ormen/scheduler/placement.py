@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
 from math import inf
 from operator import attrgetter
 
@@ -31,28 +33,29 @@ def place(needs: Sequence[Need], fleet: Fleet, *, vectors: bool | None = None) -
     if not fleet.nodes:
         return [refuse(need, fleet) for need in needs]
     ledger = Ledger(fleet, needs, vectors=len(fleet.nodes) >= VECTORS_FROM if vectors is None else vectors)
-    turn = fleet.turn % len(fleet.nodes)
     answers: list[Placement | None] = []
     for alike in _stretches(needs):
-        placed: list[Placement | None] = [*_place_run(alike, ledger, turn)]
-        for need in alike[len(placed) :]:
-            turn = _turn_after(placed, ledger, turn)
-            placed.append(_place_one(need, ledger, turn))
-        turn = _turn_after(placed, ledger, turn)
+        placed = _place_run(alike, ledger) if len(alike) >= RUN_FROM else []
         answers += placed
+        answers += [_place_one(need, ledger) for need in alike[len(placed) :]]
     return _with_refusals(needs, answers, ledger)
+
+
+_made: Callable[[Iterable[object]], Placement] = partial(tuple.__new__, Placement)
+"""Make a placement of all its members, without a look at each."""
 
 
 def _stretches(needs: Sequence[Need]) -> Iterator[Sequence[Need]]:
     """Yield the needs in order, those together that follow each other and ask the same."""
-    begin = 0
-    while begin < len(needs):
-        asked, end = _asked(needs[begin]), begin + 1
-        if not any(asked[:OWN]):
-            while end < len(needs) and _asked(needs[end]) == asked:
-                end += 1
-        yield needs[begin:end]
-        begin = end
+    begin, first, alone = 0, None, True
+    for end, need in enumerate(needs):
+        asked = _asked(need)
+        if alone or asked != first:
+            if end:
+                yield needs[begin:end]
+            begin, first, alone = end, asked, any(asked[:OWN])
+    if needs:
+        yield needs[begin:]
 
 
 OWN = 6
@@ -62,58 +65,51 @@ _asked = attrgetter(
 )
 
 
-def _turn_after(placed: Sequence[Placement | None], ledger: Ledger, turn: int) -> int:
-    """Return where ties begin after these: at the node after the one chosen last."""
-    last = placed[-1] if placed else None
-    return (ledger.index[last.node] + 1) % len(ledger.index) if last else turn
-
-
-def _place_run(needs: Sequence[Need], ledger: Ledger, turn: int) -> list[Placement]:
+def _place_run(needs: Sequence[Need], ledger: Ledger) -> list[Placement]:
     """Place the first of these needs, which are alike, many at a time; none where that is not quicker."""
-    if len(needs) < RUN_FROM:
-        return []
-    nodes, strategy = ledger.fleet.nodes, needs[0].strategy or ledger.fleet.strategy
-    picks = ledger.run(needs[0], len(needs), turn)
-    names, made = [node.name for node in nodes], Placement._make
-    return [
-        made(
-            (need.key, names[i], strategy, cost, fitted, ((names[second], price),) if price < inf else (), (), (), None)
-        )
-        for need, (i, cost, fitted, second, price) in zip(needs, picks, strict=False)
-    ]
+    strategy = needs[0].strategy or ledger.fleet.strategy
+    chosen, costs, fitted, seconds, prices = ledger.run(needs[0], len(needs))
+    names = [node.name for node in ledger.fleet.nodes]
+    next_ = [((names[i], price),) if price < inf else () for i, price in zip(seconds, prices, strict=True)]
+    keys = [need.key for need in needs[: len(chosen)]]
+    nothing = repeat(())
+    rows = zip(keys, [names[i] for i in chosen], repeat(strategy), costs, fitted, next_, nothing, nothing, repeat(None))
+    return list(map(_made, rows))
 
 
-def _place_one(need: Need, ledger: Ledger, turn: int) -> Placement | None:
+def _place_one(need: Need, ledger: Ledger) -> Placement | None:
     lane = ledger.lane(need)
-    if need.seat is not None:
-        with ledger.as_seen_by(need, lane):
-            found = _choose(need, lane, ledger, turn=turn)
-    elif isinstance(lane.costs, SortedCosts) and need.prefer is None and not need.avoid:
-        found = _choose_cheapest(lane.costs, turn)
+    costs = lane.costs
+    if isinstance(costs, SortedCosts) and need.seat is None and need.prefer is None and not need.avoid:
+        found = _choose_cheapest(costs, ledger.turn)
     else:
-        found = _choose(need, lane, ledger, turn=turn)
+        ledger.refresh(lane)
+        with ledger.as_seen_by(need, lane):
+            found = _choose(need, lane, ledger)
     if found is None:
         return None
-    chosen, cost, fitted, suited, following = found
+    chosen, cost, fitted, suited, second, price = found
     nodes = ledger.fleet.nodes
-    return Placement(
-        need.key,
-        nodes[chosen].name,
-        need.strategy or ledger.fleet.strategy,
-        cost,
-        fitted,
-        tuple([(nodes[i].name, price) for i, price in following]),
-        ledger.take(need, chosen),
-        ledger.lend(need, chosen),
-        suited,
+    return _made(
+        (
+            need.key,
+            nodes[chosen].name,
+            need.strategy or ledger.fleet.strategy,
+            cost,
+            fitted,
+            ((nodes[second].name, price),) if price < inf else (),
+            ledger.take(need, chosen),
+            ledger.lend(need, chosen),
+            suited,
+        )
     )
 
 
-Choice = tuple[int, float, int, int | None, tuple[tuple[int, float], ...]]
+Choice = tuple[int, float, int, int | None, int, float]
 """Node index, its cost, how many nodes fit, how many of them are best suited, and the runner-up with its cost."""
 
 
-def _choose(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> Choice | None:
+def _choose(need: Need, lane: Lane, ledger: Ledger) -> Choice | None:
     """Return the node: the preferred one if it fits, else the cheapest, of those to avoid only if no other fits."""
     costs, fitted = lane.costs, lane.costs.fitted
     if not fitted:
@@ -122,13 +118,13 @@ def _choose(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> Choice | No
     if prefer is not None and need.prefer not in need.avoid and costs[prefer] < inf:
         chosen, suited = prefer, None
     else:
-        chosen, suited = _cheapest(need, lane, ledger, turn=turn)
+        chosen, suited = _cheapest(need, lane, ledger)
     cost = costs[chosen]
     costs.move(chosen, inf)
-    second, _ = ledger.pick(lane, need, turn)
-    following = ((second, costs[second]),) if costs[second] < inf else ()
+    second, _ = ledger.pick(lane, need)
+    price = costs[second]
     costs.move(chosen, cost)
-    return chosen, cost, fitted, suited, following
+    return chosen, cost, fitted, suited, second, price
 
 
 def _choose_cheapest(costs: SortedCosts, turn: int) -> Choice | None:
@@ -139,22 +135,22 @@ def _choose_cheapest(costs: SortedCosts, turn: int) -> Choice | None:
     fitted = costs.fitted
     if not fitted:
         return None
-    chosen, cost, second = costs.take_lowest(turn)
-    return chosen, cost, fitted, None, ((second, costs[second]),) if fitted > 1 else ()
+    chosen, cost, second, price = costs.take_lowest(turn)
+    return chosen, cost, fitted, None, second, price
 
 
-def _cheapest(need: Need, lane: Lane, ledger: Ledger, *, turn: int) -> tuple[int, int | None]:
+def _cheapest(need: Need, lane: Lane, ledger: Ledger) -> tuple[int, int | None]:
     costs = lane.costs
     if not need.avoid:
-        return ledger.pick(lane, need, turn)
+        return ledger.pick(lane, need)
     avoided = [(i, costs[i]) for name in need.avoid if (i := ledger.index.get(name)) is not None]
     for i, _ in avoided:
         costs.move(i, inf)
-    best = ledger.pick(lane, need, turn)
+    best = ledger.pick(lane, need)
     others_fit = costs[best[0]] < inf
     for i, cost in avoided:
         costs.move(i, cost)
-    return best if others_fit else ledger.pick(lane, need, turn)
+    return best if others_fit else ledger.pick(lane, need)
 
 
 def _with_refusals(

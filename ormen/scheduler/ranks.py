@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from sys import float_info
 from typing import Any, Protocol, TypeAlias
 
 from ormen.node import Node
@@ -24,8 +25,11 @@ class Columns(Protocol):
     def packed(self, numbers: Sequence[int]) -> Column:
         """Return a column of these numbers."""
 
-    def listed(self, costs: Column) -> list[float]:
-        """Return a column as a list of Python's own numbers."""
+    def cheapest(self, costs: Column, amount: int) -> tuple[float, list[int]]:
+        """Return a cost and all nodes that cost no more, the dearest first, of equal cost in order.
+
+        They are about so many, or more where that is as easy or where many cost the same; none that is infinite.
+        """
 
     def looked_up(self, values: Column, table: Sequence[int]) -> Column:
         """Return the table's entry for each value."""
@@ -47,9 +51,9 @@ class Lists:
         """Return a column of these numbers."""
         return list(numbers)
 
-    def listed(self, costs: Column) -> list[float]:
-        """Return a column as a list of Python's own numbers."""
-        return list(costs)
+    def cheapest(self, costs: Column, amount: int) -> tuple[float, list[int]]:
+        """Return the highest cost that there can be, and all nodes that cost no more, the dearest first."""
+        return float_info.max, sorted((i for i, cost in enumerate(costs) if cost < inf), key=lambda i: -costs[i])
 
     def looked_up(self, values: Column, table: Sequence[int]) -> Column:
         """Return the table's entry for each value."""

@@ -7,9 +7,10 @@ is chosen twice: that is one round. The answer is that of choosing one after the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,8 @@ from ormen.node import Resources
 from ormen.scheduler.strategies import Formula, Load
 from ormen.scheduler.vectors import Arrays, Column, costs, flags, packed
 
-Pick: TypeAlias = tuple[int, float, int, int, float]
-"""Node index, its cost, how many nodes fitted, the runner-up and its cost, infinite where there is none."""
+Picks: TypeAlias = tuple[list[int], list[float], list[int], list[int], list[float]]
+"""Of each choice the node, its cost, how many fitted, the runner-up and its cost, infinite where there is none."""
 
 LEAST = 48
 """Choices in a round below which it is quicker to choose one after the other."""
@@ -46,23 +47,24 @@ class Run:
         then = costs(_grown(columns, asked), asked, formula=formula, base=base, fits=may)
         return cls(columns, asked, formula, base, now, then)
 
-    def picks(self, amount: int, turn: int) -> list[Pick]:
+    def picks(self, amount: int, turn: int) -> Picks:
         """Choose for at most so many needs.
 
         They are fewer when rounds are small, as where few nodes fit or costs fall while a node fills.
         """
-        found: list[Pick] = []
-        while len(found) < amount:
+        found: Picks = ([], [], [], [], [])
+        while (rest := amount - len(found[0])) > 0:
             cheap = np.flatnonzero(self.now < self.then.min())
             if len(cheap) < LEAST:
                 break
             order, seconds = _in_turn(cheap, self.now[cheap], turn)
-            order, seconds = order[: amount - len(found)], seconds[: amount - len(found)]
-            found += self._chosen(order, seconds, turn)
+            order, seconds = order[:rest], seconds[:rest]
+            for column, more in zip(found, self._chosen(order, seconds, turn), strict=True):
+                column += more.tolist()
             turn = int(order[-1]) + 1
         return found
 
-    def _chosen(self, order: Nodes, seconds: Nodes, turn: int) -> list[Pick]:
+    def _chosen(self, order: Nodes, seconds: Nodes, turn: int) -> Sequence[NDArray[Any]]:
         """Put one task on each of these nodes, in this order."""
         prices, fitted = self.now[order], int(np.count_nonzero(self.now < inf))
         full = np.cumsum(self.then[order] == inf)
@@ -79,8 +81,7 @@ class Run:
         cost, self.now[last] = self.now[last], inf
         seconds[-1] = second = Arrays().lowest(self.now, since % len(self.now))
         next_prices[-1], self.now[last] = self.now[second], cost
-        columns = (order, prices, fitting, seconds, next_prices)
-        return list(zip(*(column.tolist() for column in columns), strict=True))
+        return order, prices, fitting, seconds, next_prices
 
     def write(self, load: Load) -> None:
         """Write what is reserved now into a load that holds lists."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +68,12 @@ class Arrays:
         """Return a column of these numbers."""
         return np.array(numbers, dtype=np.int64)
 
-    def listed(self, costs: Column) -> list[float]:
-        """Return a column as a list of Python's own numbers."""
-        numbers: list[float] = costs.tolist()
-        return numbers
+    def cheapest(self, costs: Column, amount: int) -> tuple[float, list[int]]:
+        """Return a cost and the nodes that cost no more, at least so many, the dearest first, of equal cost in turn."""
+        limit = min(float(np.partition(costs, amount)[amount]) if amount < len(costs) else inf, float_info.max)
+        nodes = np.flatnonzero(costs <= limit)
+        ordered: list[int] = nodes[np.argsort(-costs[nodes], kind="stable")].tolist()
+        return limit, ordered
 
     def looked_up(self, values: Amount, table: Sequence[int]) -> Amount:
         """Return the table's entry for each value."""
