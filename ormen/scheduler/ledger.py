@@ -23,7 +23,7 @@ from ormen.scheduler.neighbours import Neighbours
 from ormen.scheduler.ports import PortBook
 from ormen.scheduler.ranks import Column, ColumnCosts, Columns, Lists, Ranks
 from ormen.scheduler.sorted_costs import LateCosts, SortedCosts
-from ormen.scheduler.strategies import Formula, Load, Scalar, epvm, named
+from ormen.scheduler.strategies import LEAST_BASE, Formula, Load, Scalar, epvm, named
 from ormen.scheduler.survey import Survey, copied
 from ormen.scheduler.values import Fleet, Need, engine_of
 from ormen.task import Port
@@ -66,7 +66,7 @@ class Ledger:
         known = fleet.survey
         self._survey = known if known is not None and known.nodes is nodes else Survey.of(nodes)
         self.index, self._mates = self._survey.index, self._survey.mates
-        self._base = fleet.base or float(max(2, len(nodes)))
+        self._base = fleet.base or max(LEAST_BASE, float(len(nodes)))
         self.turn = fleet.turn % len(nodes)
         self._vectors = vectors
         self._lanes: dict[tuple[object, ...], Lane] = {}

@@ -22,6 +22,9 @@ Amount: TypeAlias = Any
 LIEB = 1.53960071783900203869
 """Lieb's square ice constant, the base the seed systems use. It leaves small nodes idle until big ones are full."""
 
+LEAST_BASE = 1000.0
+"""Base of E-PVM's costs in fleets of fewer nodes than this: a small base leaves small nodes idle beside big ones."""
+
 JOBS = 100
 """Tasks that count as a full node in E-PVM's job term; a node may hold more."""
 

@@ -73,7 +73,7 @@ class Fleet:
 
     `turn` rotates ties and the pool, so that two managers do not choose alike. `binds` maps a node to the
     address that ports without one listen on. `base` replaces the base of E-PVM's cost (None: the number of
-    nodes, as in the paper). `names` maps task ids to names, for sentences only.
+    nodes, as in the paper, and at least `strategies.LEAST_BASE`). `names` maps task ids to names, for sentences only.
     `beside` says how many tasks of a name or group each node has, for those that the needs' rules speak of; `apart` how
     many tasks each node has that keep the tasks of a name or group away. `survey` may hold the columns of just these
     nodes, where they were kept.

@@ -46,7 +46,7 @@ def price(need: Need, node: Node, fleet: Fleet) -> float:
     if not all(rule.admits(need, node) for rule in (OPEN, *WHERE, *AMOUNTS)):
         return inf
     numbers = Load(*(getattr(load_of([node]), name)[0] for name in Load.__slots__))
-    base = fleet.base or float(max(2, len(fleet.nodes)))
+    base = fleet.base or float(max(1000, len(fleet.nodes)))
     return float(named(need.strategy or fleet.strategy)(numbers, need.resources, base, Scalar()))
 
 
@@ -198,7 +198,7 @@ def test_sorted_costs_answer_as_a_search_through_all(column: list[float], data: 
 @examples(100)
 def test_the_marginal_cost_written_out_is_the_formula_s(fleet: Fleet, asked: Resources) -> None:
     """To the last bit, also after the node has changed; infinite where it does not fit. It grows as it says."""
-    load, base = load_of(fleet.nodes), fleet.base or float(max(2, len(fleet.nodes)))
+    load, base = load_of(fleet.nodes), fleet.base or float(max(1000, len(fleet.nodes)))
     marginal = Marginal(load, base)
     tested = MarginalCosts(marginal, asked, [True] * len(fleet.nodes))
     for i, node in enumerate(fleet.nodes):

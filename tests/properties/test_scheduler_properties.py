@@ -75,7 +75,7 @@ def placed(answers: Sequence[Placement | Refusal]) -> list[Placement]:
 
 def costs_by_hand(need: Need, fleet: Fleet) -> list[float]:
     """Return E-PVM's cost of every node, written out as in the paper; infinite for what `refuse` says does not fit."""
-    base = fleet.base or float(max(2, len(fleet.nodes)))
+    base = fleet.base or float(max(1000, len(fleet.nodes)))
     blockers = refuse(need, fleet).blockers
     costs = []
     for node in fleet.nodes:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -141,10 +142,24 @@ def test_the_pool_gives_each_port_once_and_ends() -> None:
 
 
 def test_epvm_is_the_sum_of_marginal_costs() -> None:
-    """Cost by hand: two nodes, so base 2; cpu 1/4, memory 1/8, one of a hundred jobs."""
-    expected = (2**0.25 - 1) + (2**0.125 - 1) + (2**0.01 - 1)
-    assert one(need(), Fleet(PAIR)).cost == pytest.approx(expected, rel=1e-12)
+    """Cost by hand: cpu 1/4, memory 1/8, one of a hundred jobs; the base is the number of nodes, and at least 1,000."""
+    large = [replace(PAIR[0], name=f"node-{i}", engine=f"engine-{i}") for i in range(1200)]
+    for nodes, base in ((PAIR, 1000), (large, 1200)):
+        expected = (base**0.25 - 1) + (base**0.125 - 1) + (base**0.01 - 1)
+        assert one(need(), Fleet(nodes)).cost == pytest.approx(expected, rel=1e-12)
     assert one(need(), Fleet(PAIR, base=LIEB)).cost == pytest.approx(LIEB**0.25 + LIEB**0.125 + LIEB**0.01 - 3)
+
+
+def test_epvm_leaves_no_small_node_idle() -> None:
+    """Two nodes of each of five sizes, filled to half by small tasks: each has its share, however small it is."""
+    sizes = [(2000 << i, 4 << (i + (i > 2))) for i in range(5)] * 2
+    nodes = [node(f"n{i}", cpu=cpu, memory=memory * GIB) for i, (cpu, memory) in enumerate(sizes)]
+    half = sum(cpu for cpu, _ in sizes) // 2
+    answers = place([Need(str(i), Resources(250, GIB // 4)) for i in range(half // 250)], Fleet(nodes))
+    used = Counter(answer.node for answer in answers if isinstance(answer, Placement))
+    loads = [used[each.name] * 250 / each.capacity.cpu_milli for each in nodes]
+    assert min(loads) > 0
+    assert max(loads) / (sum(loads) / len(loads)) <= 1.6
 
 
 def test_epvm_sees_a_busy_host() -> None:
@@ -181,7 +196,7 @@ def test_a_placement_tells_its_cost_and_the_runner_up() -> None:
     """The JSON is the task's member ``placement``."""
     told = one(need(), Fleet([*PAIR, replace(PAIR[0], name="node-3", reserved=Resources(2000, 0, 0))], turn=1))
     assert told.to_json() == {
-        "strategy": "epvm", "cost": 0.474, "fitted": 3, "next": [{"node": "node-1", "cost": 0.474}],
+        "strategy": "epvm", "cost": 6.07, "fitted": 3, "next": [{"node": "node-1", "cost": 6.07}],
     }  # fmt: skip
     assert told.sentence() == "node-2, cheapest of 3 nodes that fit"
 
