@@ -31,8 +31,8 @@ def story(world: World) -> list[str]:
     return [f"{event.type} {event.node or ''}".strip() for event in events]
 
 
-def test_what_is_said_comes_node_by_node_and_once(world: World) -> None:
-    """Of each node first its state, then the tasks that go, in the order of the nodes; a second turn says nothing."""
+def in_all_states(world: World) -> None:
+    """Seven nodes: the first is lost, others are useless, in trouble, well again and silent, three with a task each."""
     for number in range(1, 8):
         world.sailor(f"node-{number}")
     for number in (1, 2, 3):
@@ -43,13 +43,17 @@ def test_what_is_said_comes_node_by_node_and_once(world: World) -> None:
     world.sailors[3].look_at_everything(), world.sailors[3].beat()
     trouble(world, 1, seconds=61)
     trouble(world, 2, seconds=20)
-    known = len(story(world))
     world.silence("node-1")
     world.silence("node-5", seconds=20)
+
+
+def test_what_is_said_comes_node_by_node_and_once(world: World) -> None:
+    """Of each node first its state, then the tasks that go, in the order of the nodes; a second turn says nothing."""
+    in_all_states(world)
+    known = len(story(world))
     for _ in range(2):
         tick(world)
-        said = story(world)[known:]
-        assert said == [
+        assert story(world)[known:] == [
             "node.lost node-1",
             "task.pending node-1",
             "node.suspect node-2",
