@@ -34,11 +34,10 @@ GOALS = ((0.5, 7.0), (0.99, 20.0))
 STAGES = (
     "HTTP, body, validation",
     "to create",
-    "record, nodes, choice, to assign",
+    "nodes, choice, to assign",
     "assign, to the ring",
     "ring through Celery, to take",
-    "record, lane, to received",
-    "plan, to the create call",
+    "record, lane, plan, to the create call",
 )
 """What lies between each two of a start's moments."""
 
@@ -94,8 +93,7 @@ def moments(commands: Sequence[Command], task: str, name: str) -> list[int]:
     assign = first("assign", lambda command: command.runs("assign", task), create)
     ring = first("ring", lambda command: command.words.startswith("LPUSH node.") and name in command.words, assign)
     take = first("take", lambda command: command.runs("take", ""), ring)
-    received = first("note", lambda command: command.runs("note", task), take)
-    return [asked, create, assign, ring, take, received]
+    return [asked, create, assign, ring, take]
 
 
 def measure(cell: Cluster, creates: Creates, tasks: int) -> str:

@@ -43,6 +43,8 @@ def test_a_ring_comes_after_four_questions(world: World, asked: list[bytes]) -> 
 def test_an_agent_starts_a_task_with_three_questions(world: World, asked: list[bytes]) -> None:
     """It takes its inbox, asks whose image holds, and reports: it reads nothing beside."""
     sailor = world.sailor()
+    # From then on Redis has the scripts.
+    world.run("first")
     task = world.submit()
     asked.clear()
     sailor.look_into_inbox()
