@@ -39,7 +39,7 @@ from worker_agent.runtime import Engine, RuntimeEvent
 from worker_agent.station import Station
 from worker_agent.sync import LIST_EVERY_S
 
-HANDS = 400
+HANDS = 200
 """Threads that do the lanes' work of all nodes of a process; most of them wait for a container to start."""
 log = logging.getLogger("farm")
 
@@ -47,8 +47,8 @@ LOTS = 100
 """How many groups there are of nodes that can be given tasks apart from the others, by their label ``lot``."""
 LOOKERS = 4
 """Threads that pass over the engines of a process: with one, the waits for Redis of thousands add up to starvation."""
-SWITCH_S = 0.0005
-"""How long a thread computes before another has its turn: each answer of Redis waits for that (Python's own: 5 ms)."""
+SWITCH_S = 0.01
+"""How long a thread computes before another has its turn: with half a millisecond turns cost half of a start's CPU."""
 PACE = Pace(create_s=0.0126, start_s=0.28, stop_s=0.05, sigma=0.15)
 """How long Docker takes: the medians that `benchmarks.start_latency` and `stop_latency` measured."""
 IMAGES = {"acme/worker:7": "sha256:" + "7" * 64}
