@@ -112,12 +112,15 @@ def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str
     store.defer(waits)
 
 
-def fleet_of(store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves_turn: bool = True) -> Fleet:
+def fleet_of(
+    store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves_turn: bool = True, explains: bool = True
+) -> Fleet:
     """Return the fleet as it is now; host ports and who holds them are read only when a need asks for one.
 
-    Round robin's turn is moved on by the needs, unless `moves_turn` is off: then nothing at all is written.
+    Round robin's turn is moved on by the needs, unless `moves_turn` is off: then nothing at all is written. Where it
+    need not explain, it is not known why nodes take no tasks.
     """
-    nodes = store.lean_nodes()
+    nodes = store.lean_nodes() if explains else store.open_nodes()
     survey = _surveys[store] = Survey.of(nodes, _surveys.get(store))
     taken = store.looked_ports() if any(need.ports for need in needs) else {}
     asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}
@@ -189,16 +192,21 @@ def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> tup
     """Return what is best for each task in a fresh look at the fleet, and of how many nodes that is."""
     now_ms = store.now_ms() if any(task.avoid for task in tasks) else 0
     needs = in_order([need_of(task, resolve(task.spec), now_ms=now_ms) for task in tasks])
-    fleet = fleet_of(store, needs, settings)
+    fleet = fleet_of(store, needs, settings, explains=False)
     if any(need.ports for need in needs):
         # A task of this list may be what stands in the way of the next.
         fleet = replace(fleet, names={**fleet.names, **{task.id: task.name for task in tasks}})
+    found = place(needs, fleet)
+    if any(isinstance(answer, Refusal) for answer in found) and not all(node.takes_tasks for node in fleet.nodes):
+        nodes = fleet_of(store, needs, settings, moves_turn=False)
+        fleet = replace(fleet, nodes=nodes.nodes, survey=nodes.survey)
+        found = place(needs, fleet)
     known, asked = {task.id: task for task in tasks}, {need.key: need for need in needs}
     answers = [
         answer
         if isinstance(answer, Refusal)
         else _assignment(known[answer.key], asked[answer.key], answer, _node_of(answer, fleet))
-        for answer in place(needs, fleet)
+        for answer in found
     ]
     return answers, len(fleet.nodes)
 

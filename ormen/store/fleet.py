@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,8 +11,8 @@ from ormen.errors import NodeNotFound
 from ormen.node import Node, NodeState, Stranger
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
-from ormen.store.picture import Glance, Picture, Taken, holders_of, natural
-from ormen.store.records import holds_tasks_though_lost, node_of, node_state
+from ormen.store.picture import Glance, Picture, Seen, Taken, holders_of, is_plain, natural, of_one
+from ormen.store.records import Decoded, holds_tasks_though_lost, node_of, node_state
 from ormen.store.redis import RedisStore, answering
 from ormen.units import format_age, format_clock
 
@@ -34,28 +33,6 @@ DETAILS = (
     "marked",
 )
 """What is read of a node's own hash."""
-
-
-class Decoded:
-    """JSON that is read again and again and seldom changes: a text is decoded once for as long as it stays the same.
-
-    Of thousands of nodes nearly all say what they said a second ago, and decoding was half of reading them.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
-
-    def of(self, node: str, what: str, text: str | None) -> Mapping[str, Any]:
-        """Return what a text of a node says, nothing for no text; the result is shared and is not to be changed."""
-        known = self._known.get((node, what))
-        if known is None or known[0] != text:
-            known = self._known[node, what] = (text or "", json.loads(text) if text else {})
-        return known[1]
-
-    def keep(self, nodes: Collection[str]) -> None:
-        """Forget nodes that are gone, now and then."""
-        if len(self._known) > 6 * len(nodes) + 100:
-            self._known = {key: value for key, value in list(self._known.items()) if key[0] in nodes}
 
 
 def interval_ms(nodes: int) -> int:
@@ -86,7 +63,7 @@ class FleetReader(RedisStore):
     def __init__(self, settings: Settings, client: Redis) -> None:
         super().__init__(settings, client)
         self._decoded = Decoded()
-        self._picture = Picture(self._ready, _is_odd)
+        self._picture = Picture(self._plain)
 
     def pace_ms(self) -> int:
         """Return the time between an agent's heartbeats as the cluster's size asks for it."""
@@ -104,13 +81,34 @@ class FleetReader(RedisStore):
         It costs what has changed since this process looked last; what a host uses is within a 64th of what it has.
         Who has which GPU of a node stands in the node's own hash, so one that has GPUs is looked at whole.
         """
+        glance, seen = self._glance()
+        wanted = seen.place.keys() if only is None else set(only) & seen.place.keys()
+        self._look_into(sorted((seen.odd | glance.silent | glance.shown.keys()) & wanted), glance, seen)
+        return seen.nodes if only is None else [node for node in seen.nodes if node.name in wanted]
+
+    @answering
+    def open_nodes(self) -> list[Node]:
+        """Return every node as `lean_nodes` does, but none that takes no tasks is looked into: it counts as suspect.
+
+        That is enough to choose a node, and costs nothing more where thousands are in trouble.
+        """
+        glance, seen = self._glance()
+        open_odd = {name for name in seen.odd if is_plain(seen.views[name])} - glance.silent
+        self._look_into(sorted(open_odd & seen.place.keys()), glance, seen)
+        self._picture.hush(seen, glance.silent)
+        return seen.nodes
+
+    def _glance(self) -> tuple[Glance, Seen]:
         connections = self.connections
         quiet_ms = interval_ms(len(self._picture)) * self.settings.suspect_intervals
         cluster, since = self._picture.since(connections=connections)
         glance = Glance.of(self.run("fleet", cluster=cluster, since=str(since), quiet=str(quiet_ms)))
-        nodes, place, views, facts, odd = self._picture.take(glance, connections=connections)
-        wanted = place.keys() if only is None else set(only) & place.keys()
-        asked = sorted((odd | glance.silent | glance.shown.keys()) & wanted)
+        seen = self._picture.take(glance, connections=connections)
+        self._decoded.keep(seen.views)
+        return glance, seen
+
+    def _look_into(self, asked: Sequence[str], glance: Glance, seen: Seen) -> None:
+        """Put whole nodes in the place of these."""
         if asked:
             with self.client.pipeline(transaction=False) as pipe:
                 pipe.zmscore(self.keys.heartbeats, asked)
@@ -118,11 +116,10 @@ class FleetReader(RedisStore):
                     pipe.hmget(self.keys.node(name), DETAILS)
                 heard, *details = pipe.execute()
             beats = {name: beat for name, beat in zip(asked, heard, strict=True) if beat is not None}
-            read = _Read(views, facts, beats, glance.now_ms, glance.since_ms, glance.bar_ms, glance.shown, len(views))
+            views, bar_ms = seen.views, glance.bar_ms
+            read = _Read(views, seen.facts, beats, glance.now_ms, glance.since_ms, bar_ms, glance.shown, len(views))
             for name, detail in zip(asked, details, strict=True):
-                nodes[place[name]] = self._node(name, read, detail)
-        self._decoded.keep(views)
-        return nodes if only is None else [node for node in nodes if node.name in wanted]
+                seen.nodes[seen.place[name]] = self._node(name, read, detail)
 
     def looked_ports(self) -> Taken:
         """Return who holds which host port of every engine, as the last `lean_nodes` saw it."""
@@ -166,7 +163,7 @@ class FleetReader(RedisStore):
             pipe.hgetall(self.keys.shown)
             pipe.hlen(self.keys.views)
             *found, clock, since, (braked, bar), shown, count = pipe.execute()
-            views, facts, beats = map(dict, found) if only is None else _of_one(only, found)
+            views, facts, beats = map(dict, found) if only is None else of_one(only, found)
             now = int(clock[0]) * 1000 + int(clock[1]) // 1000
             bar_ms = int(bar or 0) if braked else None
             read = _Read(views, facts, beats, now, int(since or 0), bar_ms, shown, count)
@@ -178,9 +175,10 @@ class FleetReader(RedisStore):
             self._decoded.keep(views)
         return [self._node(name, read, detail) for name, detail in zip(names, details, strict=True)]
 
-    def _ready(self, name: str, view: str, facts: str) -> Node:
-        """Return a node as it is if nothing else is known of it."""
-        live = {"state": NodeState.READY, "heartbeat_ms": 0, "age_s": 0.0}
+    def _plain(self, name: str, view: str, facts: str) -> Node:
+        """Return a node as it is if nothing else is known of it; what takes no tasks counts as suspect."""
+        state = NodeState.READY if is_plain(view) else NodeState.SUSPECT
+        live = {"state": state, "heartbeat_ms": 0, "age_s": 0.0}
         return node_of(name, view, self._decoded.of(name, "facts", facts), live)
 
     def _node(self, name: str, read: _Read, detail: Sequence[Any]) -> Node:
@@ -266,16 +264,6 @@ class FleetReader(RedisStore):
         chosen = {key: value for key, value in labels.items() if value is not None}
         self.run("label", node=name, set=chosen, clear=[key for key, value in labels.items() if value is None])
         return self.node(name)
-
-
-def _of_one(name: str, columns: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return as hashes what each of them has of this node: nothing of one that is not there."""
-    return [{} if value is None else {name: value} for (value,) in columns]
-
-
-def _is_odd(view: str, facts: str) -> bool:
-    """Return whether a node's own hash must be looked at: it is not active, whole and untroubled, or it has GPUs."""
-    return not view.startswith("active 1 - 0 ") or '"gpus"' in facts
 
 
 def _since(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
 
-from ormen.node import Node
+from ormen.node import Node, NodeState
 
 Taken = dict[str, dict[str, tuple[tuple[str, str], ...]]]
 """Host ports in use: engine id -> ``8080/tcp`` -> (bind address, task id) of each holder."""
@@ -24,6 +25,21 @@ NATURAL = re.compile(r"(\d+)")
 def natural(name: str) -> tuple[Any, ...]:
     """Return a sort key that puts node-2 before node-10."""
     return tuple(int(part) if part.isdigit() else part for part in NATURAL.split(name))
+
+
+def is_plain(view: str) -> bool:
+    """Return whether a packed view is of an active, whole and untroubled node: it takes tasks while it is heard."""
+    return view.startswith("active 1 - 0 ")
+
+
+def is_odd(view: str, facts: str) -> bool:
+    """Return whether a node's own hash must be looked at to know it: it is not plain, or it has GPUs."""
+    return not is_plain(view) or '"gpus"' in facts
+
+
+def of_one(name: str, columns: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return as hashes what each of them has of this node: nothing of one that is not there."""
+    return [{} if value is None else {name: value} for (value,) in columns]
 
 
 def holders_of(row: Mapping[str, str]) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -96,9 +112,8 @@ class Picture:
     Odd is a node that is anything but plainly ready by what is kept here.
     """
 
-    def __init__(self, made: Callable[[str, str, str], Node], is_odd: Callable[[str, str], bool]) -> None:
+    def __init__(self, made: Callable[[str, str, str], Node]) -> None:
         self._made = made
-        self._is_odd = is_odd
         self._lock = Lock()
         self._cluster, self._last = "", -1
         self._whole_at = 0.0
@@ -110,6 +125,7 @@ class Picture:
         self._views: dict[str, str] = {}
         self._facts: dict[str, str] = {}
         self._odd: frozenset[str] = frozenset()
+        self._quiet: dict[str, tuple[Node, Node]] = {}
 
     def __len__(self) -> int:
         """Return how many nodes there were at the last look."""
@@ -138,6 +154,16 @@ class Picture:
             self._apart = glance.apart
             return Seen(self._nodes[:], self._place, self._views, self._facts, self._odd)
 
+    def hush(self, seen: Seen, silent: frozenset[str]) -> None:
+        """Let the nodes that are not heard be suspect in what a look saw; one is made so once while nothing changes."""
+        before, quiet = self._quiet, {}
+        for name in silent & seen.place.keys():
+            node, at = seen.nodes[seen.place[name]], seen.place[name]
+            kept = before.get(name)
+            quiet[name] = kept if kept and kept[0] is node else (node, replace(node, state=NodeState.SUSPECT))
+            seen.nodes[at] = quiet[name][1]
+        self._quiet = quiet
+
     def taken(self) -> Taken:
         """Return who holds which host port of every engine."""
         with self._lock:
@@ -159,12 +185,12 @@ class Picture:
         self._place = {row.name: i for i, row in enumerate(rows)}
         self._views, self._facts = {row.name: row.view for row in rows}, {row.name: row.facts for row in rows}
         self._taken = {engine_of(row.view): _ports(row.ports) for row in rows}
-        self._odd = frozenset(row.name for row in rows if self._is_odd(row.view, row.facts))
+        self._odd = frozenset(row.name for row in rows if is_odd(row.view, row.facts))
         self._cluster, self._last = glance.cluster, glance.last
         self._whole_at, self._connections = time.monotonic(), connections
 
     def _bring(self, changed: Sequence[Changed]) -> None:
-        odd = {row.name for row in changed if self._is_odd(row.view, row.facts)}
+        odd = {row.name for row in changed if is_odd(row.view, row.facts)}
         self._odd = (self._odd - {row.name for row in changed}) | odd
         place = dict(self._place)
         for row in changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -12,7 +13,7 @@ from redis import Redis
 
 from ormen.node import Node
 from ormen.spec import Rules
-from ormen.store.fleet import FleetReader
+from ormen.store.fleet import FleetReader, interval_ms
 from ormen.task import TRANSITIONS, Port, State
 
 PERMITTED = {(source.value, target.value) for source, targets in TRANSITIONS.items() for target in targets}
@@ -256,12 +257,27 @@ def names(record: Record) -> list[str]:
 
 
 def check_looks(store: FleetReader) -> None:
-    """Assert that a look which brings only what has changed shows what one at everything does."""
-    lean, whole = store.lean_nodes(), store.nodes()
-    assert list(map(_decides, lean)) == list(map(_decides, whole))
+    """Assert that a look which brings only what has changed shows what one at everything does.
+
+    Time goes on between two looks, and with it a node may fall silent: what is whole lies between two lean ones.
+    """
+    before, whole, after = store.lean_nodes(), store.nodes(), store.lean_nodes()
+    for lean, node, later in zip(before, whole, after, strict=True):
+        assert _decides(node) in (_decides(lean), _decides(later))
+    check_open(store, whole)
     engines = {node.engine for node in whole}
     held = store.looked_ports()
     assert {engine: held[engine] for engine in engines} == store.taken_ports(sorted(engines))
+
+
+def check_open(store: FleetReader, whole: Sequence[Node]) -> None:
+    """Assert that a look which explains nothing lets those take tasks that do, but for those not heard lately."""
+    quiet_s = interval_ms(len(whole)) * store.settings.suspect_intervals / 1000
+    for node, opened in zip(whole, store.open_nodes(), strict=True):
+        assert node.takes_tasks or not opened.takes_tasks
+        assert opened.takes_tasks or not node.takes_tasks or node.heartbeat_age_s >= quiet_s - 1
+        if opened.takes_tasks:
+            assert (opened.name, opened.reserved, opened.lent) == (node.name, node.reserved, node.lent)
 
 
 def _decides(node: Node) -> tuple[object, ...]:

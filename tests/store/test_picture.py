@@ -12,6 +12,7 @@ from ormen.store.agent import AgentStore
 from ormen.store.loops import LoopStore
 from ormen.store.picture import Glance
 from tests.store.test_flow import card, ready
+from tests.store.test_listing import calls
 
 
 def names(deck: LoopStore) -> list[str]:
@@ -54,6 +55,22 @@ def test_of_two_looks_that_cross_the_newer_stands(fleet: LoopStore, agent: Agent
     assert fleet.lean_nodes()[1].labels == {"disk": "ssd"}
     seen = picture.take(late, connections=fleet.connections)
     assert seen.nodes[1].labels == {"disk": "ssd"}
+
+
+def test_to_choose_a_node_those_that_take_no_tasks_are_not_looked_into(fleet: LoopStore, agent: AgentStore) -> None:
+    """However many are marked, in trouble or silent, placing asks nothing of them; a look that explains does."""
+    ready(agent, "node-3", "engine-3")
+    fleet.mark_node("node-2", mode="cordoned", by="ann", why=None)
+    fleet.client.zadd(fleet.keys.heartbeats, {"node-3": fleet.now_ms() - 60_000})
+    for _ in range(2):
+        asked = calls(fleet, "zmscore")
+        assert [node.takes_tasks for node in fleet.open_nodes()] == [True, False, False]
+        assert calls(fleet, "zmscore") == asked
+        assert [node.state.value for node in fleet.lean_nodes()] == ["ready", "cordoned", "lost"]
+        assert calls(fleet, "zmscore") == asked + 1
+    fleet.mark_node("node-2", mode="active", by="ann", why=None)
+    fleet.client.zadd(fleet.keys.heartbeats, {"node-3": fleet.now_ms()})
+    assert all(node.takes_tasks for node in fleet.open_nodes())
 
 
 class Held:

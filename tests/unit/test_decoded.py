@@ -1,6 +1,6 @@
 """What is decoded once for as long as it stays the same."""
 
-from ormen.store.fleet import Decoded
+from ormen.store.records import Decoded
 
 
 def test_a_text_is_decoded_again_only_when_it_has_changed() -> None:
