@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.start_latency [PAIRS] [--network bridge|host]
 
 Both ends of each measurement are on one clock: the request leaves at `time.time_ns()`, the start is the time that
-Docker itself gives its `start` event. Goal: a median ratio of at most 1.05 on a bridge with a published port, and of 1.08
-on the host's network, where Docker has less to do.
+Docker itself gives its `start` event. Goal: a median ratio of at most 1.05 on a bridge with a published port, and of
+1.08 on the host's network, where Docker has less to do.
 """
 
 from __future__ import annotations
