@@ -95,6 +95,13 @@ class Gate:
         with self._faults(ask, session):
             return _send(session, ask, timeout_s)
 
+    def knock(self) -> None:
+        """Return if the engine takes a new connection; raise as `ask` does."""
+        try:
+            knock(self.address)
+        except OSError as error:
+            raise self.fault(error, "a new connection") from error
+
     def forget(self, session: object) -> None:
         """Drop the session if it is still the one in use."""
         with self._lock:

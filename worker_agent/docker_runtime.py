@@ -145,14 +145,21 @@ class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
             raise self._gate.unexpected(ask, answer)
 
     def inspect(self, word: str) -> Container | None:
-        """Return the container in full."""
+        """Return the container in full.
+
+        An engine that shuts down ends its containers and still answers on lines that it has, but takes no new ones: what
+        has ended is told only of an engine that would take another, or it would be started where nothing starts any more.
+        """
         ask = Ask("GET", f"/containers/{word}/json")
         answer = self._gate.ask(ask, timeout_s=QUICK_S)
         if answer.status_code == 404:
             return None
         if answer.status_code != 200:
             raise self._gate.unexpected(ask, answer)
-        return docker_views.from_inspect(answer.json())
+        found = docker_views.from_inspect(answer.json())
+        if found.ended:
+            self._gate.knock()
+        return found
 
     def containers(self, cluster: str) -> list[Container]:
         """Return the cluster's containers from one list call."""

@@ -10,6 +10,7 @@ from tests.store.test_flow import IDS, run
 WAY = [
     ("task.accepted", None, "pending"),
     ("task.placed", "pending", "scheduled"),
+    ("task.received", None, None),
     ("task.running", "scheduled", "running"),
     ("task.failed", "running", "failed"),
     ("task.pending", "failed", "pending"),
@@ -41,7 +42,7 @@ def test_entries_have_the_same_fields_and_no_state_that_their_type_says(deck: Lo
     rows = [fields for _, fields in deck.client.xrange(deck.keys.events)]
     assert {tuple(fields) for fields in rows} == {("type", "task", "name", "attempt", "node", "from", "code", "text")}
     kept = [fields["from"] for fields in rows if fields["task"]]
-    assert kept == ["", "", "", "running", "failed", "pending", "completed"]
+    assert kept == ["", "", "", "", "running", "failed", "pending", "completed"]
 
 
 def test_an_entry_of_before_is_read_as_it_says(deck: LoopStore, agent: AgentStore) -> None:

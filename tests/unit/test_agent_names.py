@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -60,9 +60,9 @@ def test_a_container_that_came_under_the_name_meanwhile_is_looked_at_again(bench
     bench.deck.client.hdel(record, "cid")
     create = bench.runtime.create
 
-    def create_late(plan: ContainerPlan) -> str:
+    def create_late(plan: ContainerPlan, *, meanwhile: Callable[[], object]) -> str:
         bench.deck.client.hset(record, "attempt", "2")
-        return create(plan)
+        return create(plan, meanwhile=meanwhile)
 
     bench.runtime.create = create_late  # type: ignore[method-assign]
     bench.agent.controller.converge(task.id)
