@@ -147,8 +147,8 @@ class DockerRuntime(DockerDisk, DockerProbe, DockerTalk):
     def inspect(self, word: str) -> Container | None:
         """Return the container in full.
 
-        An engine that shuts down ends its containers and still answers on lines that it has, but takes no new ones: what
-        has ended is told only of an engine that would take another, or it would be started where nothing starts any more.
+        An engine that shuts down ends its containers and still answers on lines that it has, but takes no new ones:
+        an end is told only of an engine that would take another, or the task would be started where nothing starts.
         """
         ask = Ask("GET", f"/containers/{word}/json")
         answer = self._gate.ask(ask, timeout_s=QUICK_S)
