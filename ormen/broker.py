@@ -54,6 +54,11 @@ class OneClient:
             held = self._held = made()
         return held
 
+    def _disconnect_pools(self) -> None:
+        # What was held would keep the lines of the former pool open until it is asked for again.
+        self.__dict__.pop("_held", None)
+        super()._disconnect_pools()  # type: ignore[misc]
+
 
 @lru_cache(maxsize=8)
 def thrifty(transport: Any) -> Any:

@@ -164,13 +164,18 @@ def test_a_line_that_was_silently_forgotten_is_noticed(fleet: Bed, tasks: list[d
 
 
 def test_workers_talk_to_nobody_else(fleet: Bed) -> None:
-    """An agent has at most eight connections, and no process subscribes to any channel."""
+    """An agent has at most eight connections, and no process subscribes to any channel.
+
+    A line that broke a moment ago, in the test before, may still be open for Redis beside the one that replaces it.
+    """
     client = fleet.redis.client()
+
+    def most() -> int:
+        names = [line["name"] for line in client.client_list()]
+        return max(sum(host.name in name for name in names) for host in fleet.hosts)
+
+    wait_until(lambda: most() <= 8, timeout_s=15, what="for eight connections of each agent at most")
     lines = client.client_list()
-    names = [line["name"] for line in lines]
-    for host in fleet.hosts:
-        mine = [name for name in names if host.name in name]
-        assert len(mine) <= 8, mine
     assert not client.pubsub_channels()
     assert not [line for line in lines if line["sub"] != "0" or line["psub"] != "0"]
 

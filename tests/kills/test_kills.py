@@ -40,7 +40,10 @@ def test_a_process_may_die_at_any_moment(cluster: Fleet, name: str) -> None:
     whole = go_through(cluster, flow, 0, after=False)
     healed, seed = [], f"{name} {random.random()}"
     wrong: list[str] = []
-    for at, after in moments(len(whole.passed), seed):
+    # The last steps are not always reached; the first one is.
+    for at, after in [*moments(len(whole.passed), seed), (1, False)]:
+        if healed and (at, after) == (1, False) and SAMPLE != "all":
+            break
         try:
             moment = go_through(cluster, flow, at, after=after)
         except AssertionError as error:
