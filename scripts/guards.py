@@ -177,6 +177,7 @@ GUARDS = (
     agent("name: only this attempt's end is judged", "starting", " and holder.attempt == task.attempt:", ":"),
     agent("name: the record is read again", "starting", "if fresh is None or (", "if False and ("),
     agent("start: a refused one leaves nothing", "starting", "except StartRefused as fault:\n            self.", "except StartRefused as fault:\n            0 and self."),
+    agent("end: only of an engine that takes calls", "docker_runtime", "if found.ended:", "if found.ended and False:"),
     agent("start: late news is looked at again", "starting", 'return Step("late", outcome.task or task, container, again=True)', 'return Step("late", outcome.task or task, container)'),
     agent("pin: another image is not started", "starting", "if look.forbids():", "if look.forbids() and False:"),
     agent("pin: what was not found out is asked again", "pinning", "self._early if self._early is not None else self._ask()", "self._early"),

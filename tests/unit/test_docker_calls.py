@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -64,6 +65,13 @@ class Engine:
                     return
 
 
+def container(state: str) -> bytes:
+    """What the engine says of a container in this state."""
+    said = {"Id": "c", "Name": "/c", "State": {"Status": state, "ExitCode": 0}, "Config": {}, "HostConfig": {}}
+    body = json.dumps({**said, "NetworkSettings": {}, "Mounts": []}).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 Made = tuple[Engine, DockerRuntime]
 
 
@@ -99,6 +107,22 @@ def test_a_connection_that_ended_meanwhile_is_not_used(made: Made) -> None:
     assert runtime.inspect("a") is None
     engine.hang_up()
     assert runtime.inspect("a") is None
+
+
+@pytest.mark.parametrize("made", ["unix"], indirect=True)
+def test_an_end_is_told_only_by_an_engine_that_takes_calls(made: Made, tmp_path: Path) -> None:
+    """An engine that shuts down ends its containers, and still answers on what is kept: that is no end of a program."""
+    engine, runtime = made
+    engine.says = container("exited")
+    assert (found := runtime.inspect("a")) is not None
+    assert found.ended
+    (tmp_path / "engine").unlink()
+    with pytest.raises(EngineDown):
+        runtime.inspect("a")
+    engine.says = container("running")
+    assert (found := runtime.inspect("a")) is not None
+    assert found.running
+    assert len(engine.connections) == 1
 
 
 def test_a_connection_that_the_engine_ends_is_let_go(made: Made) -> None:
