@@ -2,7 +2,7 @@
 # Everything that is installed or written stays in this folder (.venv, .cache), Debian's packages aside.
 
 PACKAGES="busybox-static docker.io iproute2 python3 python3-venv"
-TEST_PACKAGES="apache2-utils docker-compose docker-registry faketime redis-server"
+TEST_PACKAGES="apache2-utils docker-compose docker-registry faketime jq openssl redis-server"
 UNWANTED_SERVICES="docker-registry redis-server" # the tests start their own
 
 step() { # step WHAT DETAIL...: one line that says what is under way

@@ -122,13 +122,17 @@ class Cluster:
         before = sum(task.get("state") == "running" for task in kept)
         if keep_containers:
             stopped = self._stop(names)
-            text = f"{stopped} stopped, {_containers(before)} run on" if before else f"{stopped} stopped"
+            text = (
+                f"{stopped} stopped, {_containers(before)} {'runs' if before == 1 else 'run'} on"
+                if before
+                else f"{stopped} stopped"
+            )
             return Step("✓", "sailors", text, time.monotonic() - begun)
         stopped = self._stop(names, number=signal.SIGUSR1, grace_s=LONGEST_GOING_DOWN_S)
         left = len(self.probe.tasks("state=running"))
         text = f"{stopped} stopped" + (f", with {_containers(before - left)}" if before > left else "")
         if left:
-            text += f"; {_containers(left)} could not be stopped and run on"
+            text += f"; {_containers(left)} could not be stopped and {'runs' if left == 1 else 'run'} on"
         return Step("!" if left else "✓", "sailors", text, time.monotonic() - begun)
 
     def _stop(self, names: Iterable[str], *, number: int = signal.SIGTERM, grace_s: float | None = None) -> int:

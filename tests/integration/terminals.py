@@ -10,23 +10,34 @@ import signal
 import struct
 import subprocess
 import termios
+from collections.abc import Mapping
 from typing import Any
 
 from tests.integration.nodes import ROOT
 from tests.waiting import wait_until
 
 
+def take_terminal() -> None:
+    """Make stdin the terminal of this new session, so that its keys and its size reach whoever is in front as signals.
+
+    A run of the tests in a shell's background has Ctrl-C ignored, and would hand that on.
+    """
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A program on a terminal of its own."""
 
-    def __init__(self, command: list[str], *, rows: int, columns: int) -> None:
+    def __init__(self, command: list[str], *, rows: int, columns: int, env: Mapping[str, str] | None = None) -> None:
         self._mine, self._its = pty.openpty()
         self._set(rows, columns)
         self._before = self._mode()
         self.shown = ""
         self.process = subprocess.Popen(
-            command, stdin=self._its, stdout=self._its, stderr=self._its, start_new_session=True, cwd=ROOT
-        )
+            command, stdin=self._its, stdout=self._its, stderr=self._its, start_new_session=True, cwd=ROOT, env=env,
+            preexec_fn=take_terminal,
+        )  # fmt: skip
 
     def __enter__(self) -> Terminal:
         return self
@@ -47,9 +58,8 @@ class Terminal:
         self.shown = self.shown.partition(words)[2]
 
     def resize(self, *, rows: int, columns: int) -> None:
-        """Draw the window larger or smaller."""
+        """Draw the window larger or smaller; the kernel tells the program."""
         self._set(rows, columns)
-        self.process.send_signal(signal.SIGWINCH)  # it is in no session of this terminal's
 
     def is_cooked(self) -> bool:
         """Whether the terminal is as it was before the program."""
