@@ -124,7 +124,7 @@ def fleet_of(
     survey = _surveys[store] = Survey.of(nodes, _surveys.get(store))
     taken = store.looked_ports() if any(need.ports for need in needs) else {}
     asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}
-    clashing = _holders(taken) if any(not asked.isdisjoint(ports) for ports in taken.values()) else set()
+    clashing = _holders(taken) if asked and any(not asked.isdisjoint(ports) for ports in taken.values()) else set()
     if any(need.gpu_ids for need in needs):
         clashing |= {task_id for node in nodes for task_id in node.lent.values()}
     known = store.read(clashing) if clashing else {}

@@ -24,7 +24,7 @@ from ormen.scheduler.ports import PortBook
 from ormen.scheduler.ranks import Column, ColumnCosts, Columns, Lists, Ranks
 from ormen.scheduler.sorted_costs import LateCosts, SortedCosts
 from ormen.scheduler.strategies import LEAST_BASE, Formula, Load, Scalar, epvm, named
-from ormen.scheduler.survey import Survey, copied
+from ormen.scheduler.survey import Survey, growing
 from ormen.scheduler.values import Fleet, Need, engine_of
 from ormen.task import Port
 
@@ -76,7 +76,7 @@ class Ledger:
         self._short: list[int] = []
         self._most = [0, 0, 0]
         self._lent_now: dict[int, Lent] = {}
-        self._load = copied(self._survey.load)
+        self._load = growing(self._survey.load)
         self._marginal = Marginal(self._load, self._base)
         self._late = GROWING[0] <= self._base <= GROWING[1]
         self._spreads: dict[str, list[Ranks]] = {}
@@ -206,20 +206,25 @@ class Ledger:
         """Return every node's cost; with vectors what the formula says of all at once."""
         if not self._vectors:
             return [lane.cost_of(i) for i in range(len(lane.open))]
-        from ormen.scheduler.vectors import costs, flags, packed
+        from ormen.scheduler.vectors import costs, fitting, flags, packed
 
         need, fits, nodes = lane.need, lane.open, self.fleet.nodes
         if need.resources.gpus:
             fits = [here and chosen(need, nodes[i], self._lent(i)) is not None for i, here in enumerate(fits)]
         if need.ports:
             doubtful = self.book.doubtful(need)
-            fits = [here and (doubtful is not None or self.book.admits(need, nodes[i])) for i, here in enumerate(fits)]
+            if doubtful is None:
+                fits = [here and self.book.admits(need, nodes[i]) for i, here in enumerate(fits)]
+            else:
+                fits = fits[:]
             for i in (i for engine in doubtful or () for i in self._mates.get(engine, ())):
                 fits[i] = fits[i] and self.book.admits(need, nodes[i])
         if lane.watched:
             fits = [here and self.neighbours.admits(need, nodes[i].name) for i, here in enumerate(fits)]
-        load = packed(self._load) if self._changed else self._survey.columns()
-        return costs(load, need.resources, formula=lane.formula, base=self._base, fits=flags(fits))
+        asked, formula, base = need.resources, lane.formula, self._base
+        if self._changed:
+            return costs(packed(self._load), asked, formula=formula, base=base, fits=flags(fits))
+        return fitting(self._survey.prices(asked, formula, base), self._survey.columns(), asked, flags(fits))
 
     def _ranks(self, need: Need) -> Ranks | None:
         rules = need.rules

@@ -66,13 +66,12 @@ class PortBook:
         most = len(self._fleet.pool) - len(need.ports)
         if len(set(names)) < len(names) or most < 0:
             return None
-        half = most // 2
-        return {
-            engine
-            for held in (self._fleet.taken, self._given)
-            for engine, ports in held.items()
-            if len(ports) > half or any(name in ports for name in names)
-        }
+        half, found = most // 2, set[str]()
+        for held in (self._fleet.taken, self._given):
+            found.update(engine for engine, ports in held.items() if len(ports) > half)
+            for name in names:
+                found.update(engine for engine, ports in held.items() if name in ports)
+        return found
 
     def short(self, need: Need, node: Node) -> int:
         """Return how many ports of the pool are missing on `node`."""

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ormen.node import Node
-from ormen.scheduler.strategies import Load
+from ormen.node import Node, Resources
+from ormen.scheduler.strategies import Formula, Load, Scalar
 from ormen.scheduler.values import DEFAULT_BIND, engine_of
+
+if TYPE_CHECKING:
+    from ormen.scheduler.vectors import Column
+
+CLASSES = 8
+"""Classes of needs whose costs are brought up to date with the nodes, those that were asked for last."""
+FEW = 8
+"""While fewer than one node of so many has changed, bringing costs up to date is quicker than working out all."""
+
+Class: TypeAlias = tuple[Resources, Formula, float]
+"""What costs depend on besides the nodes: the amounts asked, the formula and its base."""
+
+_SCALAR = Scalar()
 
 
 @dataclass(slots=True)
@@ -17,7 +30,8 @@ class Survey:
 
     `binds` are the nodes' addresses for ports without one, of those that told another than the usual.
 
-    Nothing of it is changed once it is made. `packed` are the load's columns as arrays, once somebody asked for them.
+    Nothing of it is changed once it is made. `packed` are the load's columns as arrays, once somebody asked for them,
+    and `priced` what the classes that were asked for last cost on each node, whether or not they fit there.
     """
 
     nodes: Sequence[Node]
@@ -27,6 +41,7 @@ class Survey:
     takes: list[bool]
     binds: Mapping[str, str]
     packed: Load | None = field(default=None, repr=False)
+    priced: dict[Class, Column] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, nodes: Sequence[Node], before: Survey | None = None) -> Survey:
@@ -50,7 +65,10 @@ class Survey:
         names = {nodes[i].name for i in changed}
         binds = {name: bind for name, bind in before.binds.items() if name not in names}
         binds |= _binds([nodes[i] for i in changed])
-        return cls(nodes, before.index, before.mates, load, takes, binds, packed)
+        survey = cls(nodes, before.index, before.mates, load, takes, binds, packed)
+        if len(changed) * FEW <= len(nodes):
+            survey.priced = {word: survey._moved(prices, word, changed) for word, prices in list(before.priced.items())}
+        return survey
 
     def changed(self, nodes: Sequence[Node]) -> list[int] | None:
         """Return the places of the nodes that are other objects; None where a node came, went or changed its engine."""
@@ -69,6 +87,34 @@ class Survey:
 
             self.packed = packed(self.load)
         return self.packed
+
+
+    def prices(self, asked: Resources, formula: Formula, base: float) -> Column:
+        """Return what a class costs on each node, whether or not it fits; not to be changed. Imports numpy."""
+        word = asked, formula, base
+        prices = self.priced.pop(word, None)
+        if prices is None:
+            from ormen.scheduler.vectors import prices as priced
+
+            prices = priced(self.columns(), asked, formula=formula, base=base)
+        self.priced[word] = prices
+        for former in list(self.priced)[:-CLASSES]:
+            self.priced.pop(former, None)
+        return prices
+
+    def _moved(self, prices: Column, word: Class, changed: Sequence[int]) -> Column:
+        """Return a class's costs, which were these before these nodes changed."""
+        prices, (asked, formula, base), load = prices.copy(), word, self.load
+        for i in changed:
+            there = Load(*(getattr(load, name)[i] for name in Load.__slots__))
+            prices[i] = formula(there, asked, base, _SCALAR)
+        return prices
+
+
+def growing(load: Load) -> Load:
+    """Return the load with lists of its own for what grows while tasks are placed."""
+    own = {name: getattr(load, name)[:] for name in ("reserved_cpu", "reserved_memory", "reserved_disk", "tasks")}
+    return replace(load, **own)
 
 
 def copied(load: Load) -> Load:

@@ -51,14 +51,22 @@ def flags(values: Sequence[bool]) -> NDArray[np.bool_]:
 
 def costs(columns: Load, asked: Resources, *, formula: Formula, base: float, fits: NDArray[np.bool_]) -> Column:
     """Return every node's cost, infinite where `fits` is false or what is asked is not free."""
-    column: Column = np.asarray(formula(columns, asked, base, Columns()), dtype=np.float64)
+    return fitting(prices(columns, asked, formula=formula, base=base), columns, asked, fits)
+
+
+def prices(columns: Load, asked: Resources, *, formula: Formula, base: float) -> Column:
+    """Return every node's cost, whether or not what is asked fits there."""
+    return np.asarray(formula(columns, asked, base, Columns()), dtype=np.float64)
+
+
+def fitting(prices: Column, columns: Load, asked: Resources, fits: NDArray[np.bool_]) -> Column:
+    """Return the costs, infinite where `fits` is false or what is asked is not free; a column of the caller's own."""
     free = (
         (asked.cpu_milli <= columns.cpu - columns.reserved_cpu)
         & (asked.memory_bytes <= columns.memory - columns.reserved_memory)
         & (asked.disk_bytes <= columns.disk - columns.reserved_disk)
     )
-    column[~(free & fits)] = np.inf
-    return column
+    return np.where(free & fits, prices, np.inf)
 
 
 class Arrays:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ormen.node import Node, Resources
+from ormen.node import Node, NodeState, Resources
 from ormen.scheduler.placement import Fleet, Need, place
 from ormen.scheduler.ports import PortBook
-from ormen.scheduler.strategies import Load
-from ormen.scheduler.survey import Survey
+from ormen.scheduler.strategies import STRATEGIES, Load
+from ormen.scheduler.survey import CLASSES, Survey
 from ormen.scheduler.values import engine_of
 from tests.properties.depth import examples
 from tests.properties.test_scheduler_properties import amounts, capacities, fleets, lists
@@ -53,6 +53,34 @@ def test_a_survey_brought_up_to_date_is_as_one_made_anew(
     assert columns(twice) == columns(Survey.of(twice.nodes))
     assert columns(start) == was
     assert Survey.of(list(twice.nodes), twice) is twice
+
+
+@given(fleets(), edits, amounts, amounts, st.sampled_from(sorted(STRATEGIES)))
+@examples(100)
+def test_costs_brought_up_to_date_are_those_worked_out_anew(
+    fleet: Fleet,
+    changes: list[tuple[int, Resources, Resources, bool, bool]],
+    asked: Resources,
+    other: Resources,
+    strategy: str,
+) -> None:
+    """Where few of many nodes have changed, each class has the costs of a look from nothing, to the last bit."""
+    many = [replace(node, name=f"{node.name}-{turn}") for turn in range(40) for node in fleet.nodes]
+    kept, formula = Survey.of(many), STRATEGIES[strategy]
+    for need in (asked, other):
+        kept.prices(need, formula, 1000.0)
+    once = Survey.of(edited(many, changes), kept)
+    fresh = Survey.of(once.nodes)
+    for need in (asked, other):
+        assert once.prices(need, formula, 1000.0).tolist() == fresh.prices(need, formula, 1000.0).tolist()
+
+
+def test_no_more_classes_are_kept_than_are_said() -> None:
+    """A deck that is asked for ever other amounts keeps the costs of the last ones."""
+    survey = Survey.of([Node("n1", NodeState.READY, capacity=Resources(1000, 2**30, 2**30))])
+    for cpu in range(3 * CLASSES):
+        survey.prices(Resources(cpu, 1, 1), STRATEGIES["epvm"], 1000.0)
+    assert [asked.cpu_milli for asked, _, _ in survey.priced] == list(range(2 * CLASSES, 3 * CLASSES))
 
 
 @given(fleets(), edits, lists(), st.booleans())
