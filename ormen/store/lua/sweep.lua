@@ -2,7 +2,7 @@
 -- ARGV: nodes, engines. Replies: the number of keys that went.
 -- Race closed: a node that has joined since it was missed keeps its keys, and its engine the ports.
 local used, gone = {}, 0
-for _, raw in ipairs(redis.call('HVALS', P .. 'nodes:view')) do used[string.match(raw, '(%S+) %S+$')] = true end
+for _, raw in ipairs(redis.call('HVALS', P .. 'nodes:view')) do used[string.match(raw, '^.* (%S+) %S+$')] = true end
 for _, node in ipairs(A.nodes) do
   local key = P .. 'node:' .. node
   if redis.call('HEXISTS', P .. 'nodes:view', node) == 0 then gone = gone + redis.call('DEL', key, key .. ':tasks', key .. ':inbox', key .. ':probes', key .. ':groups') end
