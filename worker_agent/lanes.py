@@ -30,8 +30,8 @@ TALK = "talk"
 
 WIDTHS: Mapping[str, int] = {START: 6, STOP: 16, PROBE: 8, STREAM: 64, INBOX: 1, TIDY: 2, TALK: 48}
 """Threads of each lane at most. Docker is CPU-bound: more starts at once only add to the wait of each. On two cores six
-bring sixty tasks up as quickly as anything does, four take 6 % longer; a stop mostly waits, and with sixteen at once sixty
-are gone an eighth sooner than with eight (`benchmarks.sixty`).
+bring sixty tasks up as quickly as anything does, four take 6 % longer; a stop mostly waits, and with sixteen at once
+sixty are gone an eighth sooner than with eight (`benchmarks.sixty`).
 
 A talk takes two, and a third when it is ended."""
 

@@ -88,7 +88,6 @@ class Survey:
             self.packed = packed(self.load)
         return self.packed
 
-
     def prices(self, asked: Resources, formula: Formula, base: float) -> Column:
         """Return what a class costs on each node, whether or not it fits; not to be changed. Imports numpy."""
         word = asked, formula, base

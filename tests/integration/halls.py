@@ -87,6 +87,6 @@ def hall_in(folder: Path, image: str) -> Iterator[Hall]:
         harbour = Harbour(settings, image, folder)
         stack.callback(harbour.close)
         harbour.node()
-        api = Api(settings)
-        stack.callback(api.close)
-        yield Hall(harbour, api, harbour.run())
+        hall = Hall(harbour, Api(settings), harbour.run())
+        stack.callback(lambda: hall.api.close())  # a test may have begun another
+        yield hall
