@@ -16,7 +16,7 @@ import pytest
 from ormen.cli.errors import INTERRUPTED
 from ormen.cli.main import cli
 from ormen.cli.options import Command
-from tests.acceptance.examples import CHAPTERS, Example, Lasting, Line, Typed
+from tests.acceptance.chapters import CHAPTERS, Example, Lasting, Line, Typed
 from tests.acceptance.workstation import Workstation
 from tests.integration.terminals import Terminal
 from tests.waiting import wait_until
