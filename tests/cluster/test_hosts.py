@@ -23,9 +23,10 @@ HOST7 = ["disk=ssd"]
 def test_a_task_runs_on_the_host_whose_label_it_asks_for(deck: Bed) -> None:
     """A sailor has joined by its Redis URL alone; the task's port answers on its host's address, as `status` says."""
     host = deck.hosts[0]
-    task = deck.run(name="web", constraints=HOST7, ports=[{"container": 7777}])
+    task = deck.run(name="web", constraints=HOST7, ports=[{"container": 7777}], health={"http": "/health"})
     port = task["ports"][0]["host"]
     assert (task["node"], task["ports"][0]["address"]) == ("host7", host.address)
+    task = deck.until("web", lambda now: now["health"] == "healthy")
     assert fetch(port, "/health", host=host.address).strip() == "ok"
     assert f"{host.address}:{port}->7777" in deck.ormen("status", "-o", "wide").out
     assert [len(each.containers(task["id"])) for each in deck.hosts] == [1, 0]

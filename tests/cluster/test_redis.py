@@ -15,6 +15,7 @@ import pytest
 
 from tests.acceptance.living import IMAGE, fetch, new_id
 from tests.cluster.bed import Bed
+from tests.cluster.hosts import Host
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)
@@ -170,11 +171,15 @@ def test_workers_talk_to_nobody_else(fleet: Bed) -> None:
     """
     client = fleet.redis.client()
 
-    def most() -> int:
-        names = [line["name"] for line in client.client_list()]
-        return max(sum(host.name in name for name in names) for host in fleet.hosts)
+    def of(host: Host) -> list[str]:
+        lines = [line for line in client.client_list() if host.name in line["name"]]
+        return [f"{line['name']} {line['addr']} made {line['age']}s ago, idle {line['idle']}s" for line in lines]
 
-    wait_until(lambda: most() <= 8, timeout_s=15, what="for eight connections of each agent at most")
+    for host in fleet.hosts:
+        try:
+            wait_until(lambda host=host: len(of(host)) <= 8, timeout_s=15)
+        except AssertionError:
+            pytest.fail("\n".join(of(host)))
     lines = client.client_list()
     assert not client.pubsub_channels()
     assert not [line for line in lines if line["sub"] != "0" or line["psub"] != "0"]

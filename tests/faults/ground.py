@@ -163,9 +163,19 @@ class Ground(Deck):
             client.hset(f"ormen:node:{node}", "trouble_since", self._now_ms(client) - 61_000)
 
     def unheard_for_a_minute(self, task: str) -> None:
-        """Let the last word of a task that is being started be a minute old."""
-        with self.redis.client() as client:
-            client.zadd("ormen:scheduled", {task: self._now_ms(client) - 61_000}, xx=True)
+        """Let the last word of a task that is being started be a minute old, and return once its start is given up.
+
+        What its agent has still to say comes meanwhile: it looks for the image while the engine creates the container.
+        """
+        begun = self.task(task)["attempt"]
+
+        def given_up() -> bool:
+            with self.redis.client() as client:
+                client.zadd("ormen:scheduled", {task: self._now_ms(client) - 61_000}, xx=True)
+            now = self.task(task)
+            return (now["state"], now["attempt"]) != ("scheduled", begun)
+
+        wait_until(given_up, timeout_s=40, what="for the start to be given up")
 
     def _now_ms(self, client: redis.Redis) -> int:
         seconds, micros = client.time()
