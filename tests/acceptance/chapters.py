@@ -93,7 +93,7 @@ RUNS: list[Line] = [
     Example(
         "id=$(ormen run -d --restart no acme/report:9)", "all is well", then='ormen wait "$id" && ormen logs "$id"'
     ),
-    Example("ormen run -d --deadline-wait 10m --deadline-run 1h acme/report:9", "-"),
+    Example("ormen run -d --deadline-wait 10m --deadline-run 1h acme/report:9", "acme/report:9", then="ormen status"),
 ]
 
 LOOKS: list[Line] = [
@@ -115,7 +115,7 @@ LOOKS: list[Line] = [
     Typed("ormen stats", "", keys=(("web-2", CTRL_C),)),
     "ormen run --name db postgres",
     Example("ormen stats web db --no-stream", "web"),
-    Example("ormen stats --node node-2 -o json", "["),
+    Example("ormen stats --node node-2 -o json", '"memory_bytes"'),
     Example("ormen inspect web", '"name": "web"'),
     Example("ormen inspect web -o yaml", "name: web"),
     Example("ormen doctor", "redis"),
@@ -137,9 +137,9 @@ ACTIONS: list[Line] = [
     Example(
         "ormen cp ./site/. web:/usr/share/nginx/html", "hello", then="ormen exec web wget -qO- 127.0.0.1/hello.html"
     ),
-    Example("ormen exec -u root -w /srv web ls -l", ""),
+    Example("ormen exec -u root -w /srv web ls -l", "page"),
     Example("ormen cp web:/var/log - | tar t", "log/nginx.log"),
-    Example("ormen wait --for running --timeout 2m web db", ""),
+    Example("ormen wait --for running --timeout 2m web db", "db: running"),
     Example("ormen update web --memory 1g --cpus 0.5", "updated", then="ormen inspect web | grep memory"),
     Example("ormen update web -l tier=front -l old-", "updated"),
     Example("ormen restart web", "web"),

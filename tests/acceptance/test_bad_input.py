@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.living import IMAGE, Cluster, free_port, new_id, taken
+from tests.acceptance.locked import locked_registry_command
 from tests.contract.registry import Registry
 from tests.waiting import wait_until
 
@@ -159,15 +160,8 @@ def registry() -> Iterator[Registry]:
 def locked_registry(tmp_path: Path) -> Iterator[str]:
     """The address of Debian's registry, which wants a login."""
     port = free_port()
-    users = subprocess.run(["htpasswd", "-Bbn", "ann", "secret"], check=True, capture_output=True).stdout
-    (tmp_path / "htpasswd").write_bytes(users)
-    (tmp_path / "registry.yml").write_text(
-        f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {tmp_path}/data}}}}\n"
-        f"auth: {{htpasswd: {{realm: test, path: {tmp_path}/htpasswd}}}}\n"
-    )
+    command = locked_registry_command(tmp_path, f"127.0.0.1:{port}")
     with (tmp_path / "registry.log").open("wb") as log:
-        command = ["docker-registry", "serve", str(tmp_path / "registry.yml")]
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         wait_until(lambda: listens(port), what="for the registry")

@@ -18,6 +18,7 @@ from ormen.local.redis import find_server
 from ormen.local.tether import tether
 from scripts import engine as machine
 from tests.acceptance.living import IMAGE, ORMEN, ROOT, Done
+from tests.acceptance.locked import locked_registry_command
 from tests.cluster.hosts import Host, clean_env, machine_processes, run
 from tests.waiting import wait_until
 
@@ -106,15 +107,7 @@ class Workstation(Host):
         key, certificate = self.pki / "key.pem", self.pki / "certificate.pem"
         run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=tests", "-days", "2",
             "-addext", f"subjectAltName={names}", "-keyout", str(key), "-out", str(certificate))  # fmt: skip
-        users = subprocess.run(["htpasswd", "-Bbn", "ann", "secret"], check=True, capture_output=True).stdout
-        (self.pki / "htpasswd").write_bytes(users)
-        (self.pki / "registry.yml").write_text(
-            f"version: 0.1\nlog: {{level: error}}\n"
-            f"http: {{addr: '{REGISTRY}:443', tls: {{certificate: {certificate}, key: {key}}}}}\n"
-            f"storage: {{filesystem: {{rootdirectory: {self.pki}/images}}}}\n"
-            f"auth: {{htpasswd: {{realm: test, path: {self.pki}/htpasswd}}}}\n"
-        )
-        self._beside("docker-registry", "serve", self.pki / "registry.yml")
+        self._beside(*locked_registry_command(self.pki, f"{REGISTRY}:443", tls=(certificate, key)))
         self._beside(sys.executable, "-m", "tests.acceptance.doorbell", HOOKS, certificate, key)
         self._beside(find_server().path, "--bind", REDIS, "--requirepass", "PASSWORD", "--dir", self.pki,
                      "--appendonly", "yes", "--maxmemory-policy", "noeviction")  # fmt: skip
