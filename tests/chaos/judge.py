@@ -16,7 +16,7 @@ from tests.chaos.verdict import Flaw, Record, flaws, reservation_flaws
 from tests.chaos.watcher import Box, Watcher
 from tests.cluster.bed import Bed
 
-CELERYS = r"_kombu\.binding\w*\..*|unacked.*|control|tick|node\.\w+|celery.*|.*pidbox.*|worker.*"
+CELERYS = r"_kombu\.binding\w*\..*|control|tick|node\.\w+|celery.*|.*pidbox.*|worker.*"
 """Keys that Celery makes for queues and for who listens to them."""
 STAYS = ("cluster", "counts", "nodes:", "node:", "events", "figures", "loops", "turn", "allowed", "brake", "lease:")
 """Keys that a cluster without any task has."""

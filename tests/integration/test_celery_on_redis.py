@@ -9,7 +9,7 @@ no  what it does                                                    shown by
  4  a worker is alive and deaf; a half-open line goes unnoticed     cluster/test_deaf, cluster/test_redis
  5  threads cannot be revoked or timed out                          here, contract (every Docker call has a limit),
                                                                     cluster/test_deaf (a hung engine)
- 6  gossip, mingle, remote control cost ten connections a worker    cluster/test_redis (connections counted)
+ 6  gossip, mingle, remote control cost ten connections a worker    cluster/test_redis (connections counted), here
  7  publishing is slow: a list is one message a node                here
  8  priorities make four keys of a queue                            here
  9  keyspace notifications come late or never                       here (off), fundamentals/test_10 (a scan)
@@ -29,7 +29,9 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +46,8 @@ from ormen.broker import Ringer, make_app, queue
 from ormen.local.redis import RunningRedis
 from ormen.settings import Settings
 from worker_agent.app import make_agent_app
+
+THREADS = 16
 
 
 @pytest.fixture
@@ -153,7 +157,7 @@ def test_an_agent_needs_no_more_than_its_own_queue(
     settings: Settings, client: redis.Redis, redis_server: RunningRedis
 ) -> None:
     """A login that may touch one node's queue and no channel is enough to publish to it and consume it (12)."""
-    keys = ("ormen:*", "node.node-1", "_kombu.binding*node.node-1", "unacked*")
+    keys = ("ormen:*", "node.node-1", "_kombu.binding*node.node-1")
     client.acl_setuser("sailor", enabled=True, passwords=["+word"], keys=list(keys), categories=["+@all", "-@admin"])
     url = redis_server.url.replace(f"//:{redis_server.plan.password}@", "//sailor:word@")
     app = make_agent_app(replace(settings, redis_url=url), "node-1")
@@ -182,6 +186,26 @@ def test_a_channel_has_one_client(settings: Settings, monkeypatch: pytest.Monkey
     monkeypatch.setattr(redis.Redis, "__init__", counted)
     assert ringer.prove("node-1")
     assert len(made) == 0
+
+
+def test_a_storm_of_rings_opens_no_connections(settings: Settings, client: redis.Redis) -> None:
+    """One connection hears and one speaks, however many threads take rings at once, and no ring is noted (2, 6)."""
+    app = make_agent_app(settings, "node-1")
+    heard: list[Any] = []
+    ringer = Ringer(app)
+    with (
+        app.connection_for_read() as connection,
+        connection.Consumer(queue("node.node-1"), callbacks=[lambda body, message: heard.append(message)]),
+    ):
+        for _ in range(THREADS):
+            assert ringer.prove("node-1")
+        while len(heard) < THREADS:
+            connection.drain_events(timeout=5)
+        together = threading.Barrier(THREADS)
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda message: (together.wait(), message.ack()), heard))
+        assert [line["name"] for line in client.client_list()].count("ormen-sailor-node-1-broker") == 2
+    assert not client.keys("unacked*")
 
 
 def test_nothing_is_connected_before_the_fork(settings: Settings, client: redis.Redis) -> None:
