@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from manager_api.collector import collect_seldom
 from manager_api.log import set_up
 from ormen.errors import OrmenError, StoreUnavailable
 from ormen.messages import CONTROL_QUEUE, TICK_QUEUE
@@ -75,6 +76,7 @@ def control(settings: Settings) -> int:
     log.info("control: the loops' worker starts")
     sender = Sender(settings)
     sender.start()
+    collect_seldom()
     worker.start()
     sender.stop()
     return int(worker.exitcode or 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import shutil
 import socket
@@ -17,6 +16,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from manager_api.collector import collect_seldom
 from manager_api.log import CLOCK, FORMAT
 from manager_api.services import Services
 from ormen.settings import Settings
@@ -93,9 +93,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         return create_app(self._settings)
 
     def _ready(self, server: Any) -> None:
-        # What was loaded before the fork stays shared with the processes: their collector does not write to it.
-        gc.collect()
-        gc.freeze()
+        collect_seldom()
         for listener in server.LISTENERS:
             # Connections inherit it: a reader that takes nothing must not hold a thread until TCP gives up.
             listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", UNREAD_S, 0))

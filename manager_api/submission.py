@@ -21,6 +21,7 @@ from ormen.schema import Item, default_name
 from ormen.settings import Settings
 from ormen.store.manager import Changed, ManagerStore, NewTask
 from ormen.store.records import spec_id
+from ormen.store.redis import AnotherCluster
 from ormen.task import State, Task, Wanted
 
 DIGEST_LENGTH = 10
@@ -77,7 +78,15 @@ def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list
 
 
 def _create(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], frozenset[str]]:
-    cluster = store.cluster()
+    try:
+        return _create_in(store.known_cluster(), store, items, by=by)
+    except AnotherCluster:
+        return _create_in(store.cluster(), store, items, by=by)
+
+
+def _create_in(
+    cluster: str, store: ManagerStore, items: Sequence[Item], *, by: str
+) -> tuple[list[Task], frozenset[str]]:
     # A task's id may be given anew while other tasks still have the spec, so a spec has an id of its own.
     spec_ids = {id(item.raw): spec_id() for item in items}
     specs = {spec_ids[id(item.raw)]: item.raw for item in items}
@@ -95,7 +104,7 @@ def _create(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[lis
         )
         for item in items
     ]
-    known = store.create(new, specs, by=by)
+    known = store.create(new, specs, by=by, cluster=cluster)
     return [task.waiting(specs[task.spec_id]) for task in new if task.id not in known], known
 
 

@@ -18,7 +18,7 @@ from ormen.store.fleet import interval_ms
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
 from ormen.store.records import pack_need, pack_placement, pack_ports
-from ormen.store.redis import answering
+from ormen.store.redis import AnotherCluster, answering
 from ormen.store.replies import Asker
 from ormen.store.scripts import BATCH
 from ormen.store.tasks import TaskReader
@@ -154,12 +154,13 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
 
     @answering
     def create(
-        self, tasks: Sequence[NewTask], specs: Mapping[str, Mapping[str, Any]], *, by: str = ""
+        self, tasks: Sequence[NewTask], specs: Mapping[str, Mapping[str, Any]], *, by: str = "", cluster: str = ""
     ) -> frozenset[str]:
         """Store new tasks, all or none, and return the ids that were known already with the same content.
 
-        Raises IdTaken or NameTaken with `task`, the first conflict's id. A list beyond one script's batch is one
-        transaction, checked whole before its first part is written: so it is whole also if this process dies.
+        Raises IdTaken or NameTaken with `task`, the first conflict's id, and AnotherCluster where `cluster` is given
+        and is not this one. A list beyond one script's batch is one transaction, checked whole before its first part
+        is written: so it is whole also if this process dies.
         """
         texts = {spec_id: json.dumps(spec, separators=(",", ":")) for spec_id, spec in specs.items()}
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
@@ -170,11 +171,14 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
                 "specs": {task.spec_id: texts[task.spec_id] for task in batch},
                 "dry": "0",
                 "list": checked,
+                "cluster": cluster,
             }
             for batch in batches
         ]
         checks = [{**part, "specs": {}, "dry": "1"} for part in parts] if checked else []
         replies = self.run_each("create", [*checks, *parts], whole=bool(checked))
+        if "cluster" in replies[0]:
+            raise AnotherCluster(f"Redis at {self.place} was emptied", hint="repeat the request")
         for code, task_id, other in (row for reply in replies for row in reply.get("conflicts") or ()):
             raise self.conflict(code, {task.id: task.name for task in tasks}[task_id], task_id, other)
         return frozenset(known for reply in replies for known in reply["known"] or ())

@@ -103,6 +103,10 @@ def _complaint(cause: Exception) -> str:
     return "refuses connections" if "refused" in str(cause).lower() else "is out of reach"
 
 
+class AnotherCluster(StoreUnavailable):
+    """Redis was emptied since its cluster's id was read; nothing was written."""
+
+
 class RedisStore:
     """The base of every store: connection, keys and scripts. Safe to share between threads, not across a fork.
 
@@ -117,6 +121,7 @@ class RedisStore:
         self.scripts = Scripts(client, settings.prefix)
         self.observe: Callable[[str, float], None] | None = None
         """Told of each call, by the method's name, how many seconds it took; calls made inside a call count too."""
+        self._cluster = ""
         self.connections = 0
         """How many connections have been made: behind a new one may be a Redis that came back with an older file."""
         parts = urlsplit(settings.redis_url)
@@ -177,7 +182,12 @@ class RedisStore:
         if known is None:
             self.client.set(self.keys.cluster, uuid.uuid4().hex, nx=True)
             known = self.client.get(self.keys.cluster)
-        return str(known)
+        self._cluster = str(known)
+        return self._cluster
+
+    def known_cluster(self) -> str:
+        """Return the cluster's id as it was last read, to be checked where it is used."""
+        return self._cluster or self.cluster()
 
     @answering
     def read(self, ids: Iterable[str]) -> dict[str, Task | None]:

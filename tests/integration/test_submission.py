@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import uuid
 from collections.abc import Callable
@@ -125,6 +126,20 @@ def test_the_same_submission_twice_is_one_task(deck: Deck, agent: AgentStore) ->
     again = submission.submit(deck, items({"id": first[0].id, "image": "x", "memory": 536870912}))
     assert again[0].id == first[0].id
     assert sum(deck.store.counts().values()) == 1
+
+
+@pytest.mark.parametrize("amount", [1, 150])
+def test_an_emptied_redis_is_another_cluster_at_once(deck: Deck, amount: int) -> None:
+    """A deck that knew the cluster before makes no container's name of it: whole lists are of the cluster they are in."""
+    submission.submit(deck, items({"image": "x"}))
+    deck.store.client.flushall()
+    tasks = submission.submit(deck, items({"image": "x", "name": "web", "count": amount}))
+    cluster = deck.store.cluster()
+    hashes = [hashlib.sha256(f"{cluster} {task.id}".encode()).hexdigest()[:10] for task in tasks]
+    assert [task.container_name for task in tasks] == [
+        f"{task.name}.{end}" for task, end in zip(tasks, hashes, strict=True)
+    ]
+    assert len(tasks) == sum(deck.store.counts().values()) == amount
 
 
 def test_two_tasks_of_one_name_are_refused(deck: Deck) -> None:

@@ -1,13 +1,17 @@
 -- Store new tasks, at most 100, all or none.
--- ARGV: tasks = list of {id, name, spec, pin, digest, container, need, wait, text, patience, priority}; specs = spec id -> JSON; dry = '1' to check only;
+-- ARGV: cluster = the one that the containers' names are of, or '' for any; specs = spec id -> JSON; dry = '1' to check only;
+--       tasks = list of {id, name, spec, pin, digest, container, need, wait, text, patience, priority};
 --       list = the transaction of which this is a part, or '': a part whose check refused it lets none be written.
 --       pin: under which id its tag's image is kept, or absent where that is not to be settled;
 --       patience: milliseconds after which it fails if it does not run, or absent; priority: or absent for 50;
 --       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
--- Replies: JSON {conflicts = list of [code, id, other id]} and nothing written, or {known = ids with the same content}.
+-- Replies: JSON {cluster = its id} where it is another, or {conflicts = list of [code, id, other id]}, and nothing written;
+--       or {known = ids with the same content}.
 -- Race closed: two clients with the same id or name; the second sees the first's record or conflict.
 -- A content is told from another by so many digits of its hash; a record of before has all 64.
 local DIGITS = 16
+local cluster = redis.call('GET', P .. 'cluster') or ''
+if A.cluster ~= '' and A.cluster ~= cluster then return cjson.encode({ cluster = cluster }) end
 local conflicts, known, fresh = {}, {}, {}
 for _, n in ipairs(A.tasks) do
   local held = redis.call('HMGET', P .. 'task:' .. n.id, 'digest', 'wanted')
