@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,8 +24,18 @@ from ormen.local.logs import Follower
 from ormen.local.stage import Failure, Remark, Result
 from ormen.local.state import Run, StateFolder, default_folder, shown
 
+if TYPE_CHECKING:
+    from ormen.client import Client
+    from ormen.transport import Document
+
 LONGEST_S = 240.0
 """How long `up` may take to go down: its containers' graces, then its own parts."""
+REMOVED_S = 150.0
+"""How long the containers may take to be gone, each of which has its own grace: as long as for a `down`."""
+ENDING_S = 15.0
+"""How long an `up` may still be there when its deck or an agent has gone already."""
+AT_ONCE = 16
+"""Removals that are waited for at once: as many as an agent stops."""
 
 
 @click.command(
@@ -59,8 +70,7 @@ def down(ctx: click.Context, state_dir: Path | None, keep_containers: bool, purg
             )
         if purge:
             _ask(folder, yes=yes)
-            _wake(folder, drawn)
-            _remove_tasks(folder, drawn)
+            _remove_all(folder, drawn)
         bring_down(folder, drawn, keep_containers=keep_containers)
         if purge and folder.is_known:
             _forget(folder)
@@ -168,20 +178,59 @@ def _wake(folder: StateFolder, drawn: Screen) -> None:
         )
 
 
-def _remove_tasks(folder: StateFolder, drawn: Screen) -> None:
-    """Have a living cluster remove every task, so that no container outlives the record that says whose it is."""
+def _remove_all(folder: StateFolder, drawn: Screen) -> None:
+    """Have a living cluster remove every task, so that no container outlives the record that says whose it is.
+
+    A `down` that was under way takes deck and agents from under it: then the cluster is started once more.
+    """
     from ormen.client import Client
     from ormen.errors import OrmenError
 
-    run = folder.read()
-    if run is None or not run.up.alive or not run.url:
+    for last in (False, True):
+        _wake(folder, drawn)
+        run = folder.read()
+        if run is None or not run.up.alive or not run.url:
+            return
+        try:
+            left = _remove_tasks(Client(run.url, os.environ.get("ORMEN_TOKEN") or None))
+        except OrmenError as error:
+            if last or not _ends(run):
+                raise LocalFailure(
+                    f"not every task could be removed, so nothing is forgotten: {error}",
+                    hint="once that is cured, ormen down --purge again",
+                    exit_code=FAILED,
+                ) from error
+            continue
+        if left and not last and _ends(run):
+            continue
+        if left:
+            drawn.tell(Remark(f"not removed: {', '.join(left)}; containers may be left there, labelled ormen.cluster"))
         return
-    try:
-        client = Client(run.url, os.environ.get("ORMEN_TOKEN") or None)
-        for task in list(client.tasks()):
-            client.remove(task["id"], force=True)
-    except OrmenError as error:
-        drawn.tell(Remark(f"not every task could be removed: {error}; containers may be left, labelled ormen.cluster"))
+
+
+def _remove_tasks(client: Client) -> list[str]:
+    """Remove every task; return the name and the node of each whose container may be left."""
+    deadline = time.monotonic() + REMOVED_S
+    ready = {node["name"] for node in client.nodes() if node["state"] == "ready"}
+
+    def is_left(task: Document) -> bool:
+        reached = task["node"] in ready
+        wait_s = max(1.0, deadline - time.monotonic()) if reached else 0.0
+        answer = client.remove(task["id"], force=True, wait_s=wait_s)
+        return answer is not None or (task["node"] is not None and not reached)
+
+    tasks = list(client.tasks())
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        left = threads.map(is_left, tasks)
+        return [f"{task['name']} ({task['node']})" for task, is_there in zip(tasks, left, strict=True) if is_there]
+
+
+def _ends(run: Run) -> bool:
+    """Return whether the `up` of a cluster, whose deck or agents have gone, is ending."""
+    deadline = time.monotonic() + ENDING_S
+    while run.up.alive and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not run.up.alive
 
 
 def _forget(folder: StateFolder) -> None:

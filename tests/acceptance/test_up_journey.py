@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.acceptance.living import Cluster, fetch, free_port
+from tests.acceptance.living import ORMEN, Cluster, fetch, free_port
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("living-journey")]
@@ -31,6 +33,18 @@ def lone(echo_image: None, tmp_path: Path) -> Iterator[Cluster]:
             with contextlib.suppress(AssertionError):
                 found.up()  # or its containers would be nobody's
         found.end()
+
+
+def redis_url(cluster: Cluster) -> str:
+    """Return the address of a cluster's own Redis, by which further agents may join it."""
+    config = (cluster.state / "redis" / "redis.conf").read_text()
+    told = dict(line.split(" ", 1) for line in config.splitlines() if line.startswith(("port", "requirepass")))
+    return f"redis://:{told['requirepass']}@127.0.0.1:{told['port']}/0"
+
+
+def state_of(cluster: Cluster, name: str) -> str | None:
+    """Return the state of a node, or None while it has not joined."""
+    return next((node["state"] for node in cluster.get("/v1/nodes")["items"] if node["name"] == name), None)
 
 
 def test_a_container_removed_behind_its_back_is_replaced(cluster: Cluster) -> None:
@@ -142,10 +156,8 @@ def test_a_second_up_in_the_same_folder_is_refused(cluster: Cluster) -> None:
 
 def test_a_second_agent_of_the_same_name_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     """On the same engine the living agent keeps its name; the twin exits with 4 and says whose it is."""
-    config = (cluster.state / "redis" / "redis.conf").read_text()
-    told = dict(line.split(" ", 1) for line in config.splitlines() if line.startswith(("port", "requirepass")))
-    url = f"redis://:{told['requirepass']}@127.0.0.1:{told['port']}/0"
-    twin = Cluster(tmp_path / "twin", cluster.port, env={"ORMEN_REDIS_URL": url, "ORMEN_STATE_DIR": str(tmp_path)})
+    env = {"ORMEN_REDIS_URL": redis_url(cluster), "ORMEN_STATE_DIR": str(tmp_path)}
+    twin = Cluster(tmp_path / "twin", cluster.port, env=env)
     done = twin.ormen("sailor", "--name", "node-1", "-p", str(free_port()), timeout=40)
     assert (done.code, "[NODE_TAKEN]" in done.err, "--name" in done.err) == (4, True, True), done
     assert cluster.is_ready()
@@ -171,3 +183,34 @@ def test_a_purge_of_a_killed_cluster_leaves_no_container(lone: Cluster) -> None:
     assert len(lone.containers()) == 1
     assert "started once more" in lone.down("--purge", "-y").err
     assert (lone.containers(), lone.state.exists()) == ([], False)
+
+
+def test_a_purge_while_another_down_is_under_way_leaves_no_container(lone: Cluster) -> None:
+    """Whose agents end and leave their containers running: it is started once more and they are removed."""
+    lone.run(name="web")
+    agent = lone.child("node-1")
+    with subprocess.Popen([ORMEN, "down", "--keep-containers", "--state-dir", str(lone.state)], stdout=subprocess.PIPE):
+        wait_until(lambda: not agent.is_running(), what="for the agent to end")
+        assert len(lone.containers()) == 1
+        done = lone.down("--purge", "-y")
+    assert (done.code, "started once more" in done.err, "Forgotten" in done.err) == (0, True, True), done
+    assert (lone.containers(), lone.state.exists()) == ([], False)
+
+
+def test_a_purge_names_what_it_could_not_remove(lone: Cluster, tmp_path: Path) -> None:
+    """The container of an agent that is gone is somebody's to remove, so its task and node are told."""
+    env = {**os.environ, "ORMEN_REDIS_URL": redis_url(lone), "ORMEN_STATE_DIR": str(tmp_path)}
+    command = [ORMEN, "sailor", "--name", "far", "-p", str(free_port())]
+    far = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: state_of(lone, "far") == "ready", timeout_s=20, what="for the node to be ready")
+        task = lone.run(name="web", constraints=["node=far"])
+    finally:
+        for process in (psutil.Process(far.pid), *psutil.Process(far.pid).children(recursive=True)):
+            process.kill()
+        far.wait()
+    wait_until(lambda: state_of(lone, "far") != "ready", timeout_s=20, what="for its loss to be noticed")
+    done = lone.down("--purge", "-y")
+    assert (done.code, "not removed: web (far);" in done.err) == (0, True), done
+    (left,) = lone.containers(task["id"])
+    left.remove(force=True)

@@ -130,7 +130,7 @@ def test_the_same_submission_twice_is_one_task(deck: Deck, agent: AgentStore) ->
 
 @pytest.mark.parametrize("amount", [1, 150])
 def test_an_emptied_redis_is_another_cluster_at_once(deck: Deck, amount: int) -> None:
-    """A deck that knew the cluster before makes no container's name of it: whole lists are of the cluster they are in."""
+    """A deck that knew the cluster before makes no container's name of it, whether of one task or of a list."""
     submission.submit(deck, items({"image": "x"}))
     deck.store.client.flushall()
     tasks = submission.submit(deck, items({"image": "x", "name": "web", "count": amount}))

@@ -55,6 +55,13 @@ def test_the_client_chooses_ids_and_repeats_with_the_same() -> None:
     assert uuid.UUID(ids.pop()).version == 4
 
 
+def test_what_is_left_of_a_deadline_is_a_wait_that_the_deck_reads() -> None:
+    """However many digits it has; the deck takes a duration of at most nine after the point."""
+    with deck({f"DELETE /v1/tasks/{WEB['id']}": [Answer(204)]}) as stub:
+        assert Client(stub.address).remove(WEB["id"], wait_s=149.98765432109876) is None
+    assert stub.seen[0].query["timeout"] == ["149.988"]
+
+
 def test_a_refused_connection_is_not_repeated() -> None:
     """Where no deck ever was, the answer comes at once."""
     began = time.monotonic()
