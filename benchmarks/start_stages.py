@@ -32,8 +32,7 @@ from ormen.store.scripts import source
 GOALS = ((0.5, 7.0), (0.99, 20.0))
 """Percentile and the most it may be, in ms."""
 STAGES = (
-    "HTTP, body, validation",
-    "to create",
+    "HTTP, body, validation, to create",
     "nodes, choice, to assign",
     "assign, to the ring",
     "ring through Celery, to take",
@@ -80,7 +79,7 @@ class Ear:
 
 
 def moments(commands: Sequence[Command], task: str, name: str) -> list[int]:
-    """Return when each stage but the last ended; the first ends with the first command of the request."""
+    """Return when each stage but the last ended; the first ends as Redis is given the task."""
 
     def first(what: str, found: Callable[[Command], bool], after: int = 0) -> int:
         at = next((command.at for command in commands if command.at >= after and found(command)), None)
@@ -89,11 +88,10 @@ def moments(commands: Sequence[Command], task: str, name: str) -> list[int]:
         return at
 
     create = first("create", lambda command: command.runs("create", task))
-    asked = max(command.at for command in commands if command.words.startswith("GET ") and command.at < create)
     assign = first("assign", lambda command: command.runs("assign", task), create)
     ring = first("ring", lambda command: command.words.startswith("LPUSH node.") and name in command.words, assign)
     take = first("take", lambda command: command.runs("take", ""), ring)
-    return [asked, create, assign, ring, take]
+    return [create, assign, ring, take]
 
 
 def measure(cell: Cluster, creates: Creates, tasks: int) -> str:
