@@ -13,6 +13,7 @@ from ormen.scheduler.order import in_order
 from ormen.scheduler.rehearsal import Rehearsed, rehearse
 from ormen.scheduler.values import Need
 from ormen.schema import Item
+from ormen.store.conflicts import Clash
 from ormen.store.manager import ManagerStore
 from ormen.task import State, Task, Wanted
 
@@ -42,13 +43,16 @@ def _rehearsed(deck: Deck, needs: Sequence[Need], items: Sequence[Item]) -> list
 def _there(store: ManagerStore, items: Sequence[Item]) -> Mapping[str, Task]:
     """Return the tasks that are stored already; raise what submitting the others would be refused with."""
     there: dict[str, Task] = {}
+    clashes: list[Clash] = []
     for item, (task, digest, holder) in zip(items, store.claims([(item.id, item.name) for item in items]), strict=True):
         if task is not None and digest is not None and item.digest.startswith(digest):
             there[item.id] = task
         elif task is not None:
-            raise store.conflict("ID_TAKEN", item.name, item.id, item.id)
+            clashes.append(Clash("ID_TAKEN", item.name, item.id, item.id))
         elif holder is not None and item.raw.get("name"):
-            raise store.conflict("NAME_TAKEN", item.name, item.id, holder)
+            clashes.append(Clash("NAME_TAKEN", item.name, item.id, holder))
+    if clashes:
+        raise store.conflict(*clashes)
     return there
 
 

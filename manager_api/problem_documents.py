@@ -27,6 +27,14 @@ class MatchDocument(ma.Schema):
     node = text(null=True)
 
 
+class TakenDocument(ma.Schema):
+    """An id or a name that another task has."""
+
+    code = text("ID_TAKEN or NAME_TAKEN")
+    name = text("what the new task was to be called")
+    task = text("id of the task in the way")
+
+
 class ProblemDocument(ma.Schema):
     """A refusal (RFC 9457)."""
 
@@ -40,6 +48,9 @@ class ProblemDocument(ma.Schema):
     errors = fields.List(fields.Nested(FaultDocument), metadata={"description": "every fault of a body or a query"})
     near = fields.List(fields.String(), metadata={"description": "names that are nearly the one asked for"})
     matches = fields.List(fields.Nested(MatchDocument), metadata={"description": "what an ambiguous word fits"})
+    taken = fields.List(
+        fields.Nested(TakenDocument), metadata={"description": "all that is taken, where it is several"}
+    )
     task = fields.String(metadata={"description": "id of the task in the way, or of the one to be repeated"})
     line = fields.Integer(metadata={"description": "where the body stops being JSON"})
     column = fields.Integer()

@@ -8,6 +8,7 @@ from ormen import messages
 from ormen.changes import Change, change_of
 from ormen.errors import Busy, NoRoom, TaskNotFound
 from ormen.store.changing import Lack, asked
+from ormen.store.conflicts import Clash
 from ormen.store.manager import Changed
 from ormen.task import State, Task
 from ormen.units import format_cores, format_size
@@ -28,7 +29,7 @@ def update(deck: Deck, task: Task, patch: object) -> Task:
             return task
         done = deck.store.change(task, change, by=deck.by)
         if done.taken:
-            raise deck.store.conflict("NAME_TAKEN", change.name, task.id, done.taken)
+            raise deck.store.conflict(Clash("NAME_TAKEN", change.name, task.id, done.taken))
         if done.lack:
             raise _no_room(task, change, done.lack)
         if done.state and not done.stale:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import click
 
 from ormen.cli.completing import NODE, TASK
-from ormen.cli.errors import Failure
+from ormen.cli.errors import Failure, ended
 from ormen.cli.options import Command, common, listing, option, session_of
 from ormen.cli.render import stats as render
 from ormen.cli.session import Session, is_terminal
@@ -35,7 +35,7 @@ def stats(ctx: click.Context, words: tuple[str, ...], node: str | None, once: bo
 
     On a terminal it is drawn anew every two seconds. The nodes look only when
     they are asked. -o json is an array of the tasks; a node that says nothing
-    is named on stderr.
+    is named on stderr, and the exit code is 1.
     """
     if words and node:
         raise Failure("tasks and --node cannot be asked for together", hint="leave out one of them.", exit_code=2)
@@ -58,14 +58,17 @@ def for_programs(session: Session) -> bool:
 
 
 def print_items(session: Session, found: Document) -> None:
-    """Print the tasks for a program, JSON as a bare array; the nodes that said nothing are told on stderr."""
+    """Print the tasks for a program, JSON as a bare array; end with 1 where a node said nothing, which stderr tells."""
     items = found["items"]
     if session.structured:
         session.document(items)
     else:
         session.data("\n".join(item["task" if session.quiet else "name"] for item in items))
-    for line in render.silent(found["nodes"]):
+    silent = render.silent(found["nodes"])
+    for line in silent:
         session.say(line)
+    if silent:
+        ended(1)
 
 
 def show(session: Session, draw: Callable[[], str], *, once: bool) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ormen.errors import IdTaken, NameTaken, OrmenError, StillRunning, TaskNotFound
+from ormen.errors import OrmenError, StillRunning, TaskNotFound
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.spec import NO_RULES, USUAL_PRIORITY, Rules
 from ormen.store.changing import Changer
+from ormen.store.conflicts import MOST_NAMED, Clash, refusal
 from ormen.store.figures import FigureStore
 from ormen.store.fleet import interval_ms
 from ormen.store.keeping import Keeper
@@ -158,7 +159,7 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
     ) -> frozenset[str]:
         """Store new tasks, all or none, and return the ids that were known already with the same content.
 
-        Raises IdTaken or NameTaken with `task`, the first conflict's id, and AnotherCluster where `cluster` is given
+        Raises IdTaken or NameTaken, which tell every conflict, and AnotherCluster where `cluster` is given
         and is not this one. A list beyond one script's batch is one transaction, checked whole before its first part
         is written: so it is whole also if this process dies.
         """
@@ -179,25 +180,16 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         replies = self.run_each("create", [*checks, *parts], whole=bool(checked))
         if "cluster" in replies[0]:
             raise AnotherCluster(f"Redis at {self.place} was emptied", hint="repeat the request")
-        for code, task_id, other in (row for reply in replies for row in reply.get("conflicts") or ()):
-            raise self.conflict(code, {task.id: task.name for task in tasks}[task_id], task_id, other)
+        # A list of several batches is told each conflict twice: as it was checked, and as it was not written.
+        rows = dict.fromkeys(tuple(row) for reply in replies for row in reply.get("conflicts") or ())
+        if rows:
+            names = {task.id: task.name for task in tasks}
+            raise self.conflict(*(Clash(code, names[task], task, holder) for code, task, holder in rows))
         return frozenset(known for reply in replies for known in reply["known"] or ())
 
-    def conflict(self, code: str, name: str, task_id: str, other: str) -> OrmenError:
-        """Return the error for an id or a name that task `other` has."""
-        holder = self.read([other])[other]
-        if code == "ID_TAKEN":
-            return IdTaken(
-                f"the id {task_id} is known with other content",
-                hint="send the same content again, or choose another id",
-                task=task_id,
-            )
-        where = f" ({holder.state.value}{f' on {holder.node}' if holder.node else ''})" if holder else ""
-        return NameTaken(
-            f"the name {name} is taken by task {other[:8]}{where}",
-            hint="choose another name, or remove that task first",
-            task=other,
-        )
+    def conflict(self, *clashes: Clash) -> OrmenError:
+        """Return the error for ids and names that other tasks have."""
+        return refusal(clashes, self.read({clash.holder for clash in clashes[:MOST_NAMED]}))
 
     @answering
     def assign(self, assignments: Sequence[Assignment], *, nodes: int | None = None) -> list[Assigned]:
@@ -277,7 +269,7 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
     def _again(self, task: Task, verb: str, code: Code, text: str) -> Changed:
         reply = self.run("restart", id=task.id, verb=verb, code=code.value, text=text)
         if reply.get("taken"):
-            raise self.conflict("NAME_TAKEN", task.name, task.id, reply["taken"])
+            raise self.conflict(Clash("NAME_TAKEN", task.name, task.id, reply["taken"]))
         return self._changed(task, reply, [reply["node"]] if reply.get("ring") else [])
 
     @answering

@@ -28,15 +28,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return packets
 
 
-def test_a_ring_comes_after_four_questions(world: World, asked: list[bytes]) -> None:
-    """Cluster, create, what has changed of the fleet, assign: no script is looked for, nothing is noted."""
+def test_a_ring_comes_after_three_questions(world: World, asked: list[bytes]) -> None:
+    """Create, what has changed of the fleet, assign: no script is looked for, nothing is noted."""
     sailor = world.sailor()
     world.submit(name="first")
     sailor.beat(), sailor.look_into_inbox()
     asked.clear()
     world.submit()
     before = asked[: next(place for place, packet in enumerate(asked) if b"LPUSH" in packet)]
-    assert len(before) == 4
+    assert len(before) == 3
     assert not any(b"SCRIPT" in packet or b":figures" in packet for packet in before)
 
 

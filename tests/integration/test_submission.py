@@ -11,9 +11,10 @@ import pytest
 
 from manager_api import submission
 from manager_api.control.loops import Loops
+from manager_api.planning import plan
 from manager_api.submission import Deck
 from ormen.broker import Ringer, make_app
-from ormen.errors import NameTaken, StoreUnavailable
+from ormen.errors import IdTaken, NameTaken, StoreUnavailable
 from ormen.node import NodeState, Resources
 from ormen.policy import Policy
 from ormen.reasons import Code, Reason
@@ -147,6 +148,25 @@ def test_two_tasks_of_one_name_are_refused(deck: Deck) -> None:
     submission.submit(deck, items({"image": "x", "name": "web"}))
     with pytest.raises(NameTaken, match="the name web is taken by task"):
         submission.submit(deck, items({"image": "x", "name": "web"}))
+
+
+@pytest.mark.parametrize("ask", [submission.submit, plan])
+def test_all_that_is_taken_is_told_at_once(deck: Deck, ask: Callable[..., object]) -> None:
+    """Each name with whose it is and each id; beyond ten a number, and of a list of batches nothing twice."""
+    there = submission.submit(deck, items({"image": "x", "name": "web", "count": 12}))
+    again: list[dict[str, object]] = [{"image": "y", "id": there[0].id, "name": "other"}]
+    again += [{"image": "x", "name": f"web-{number}"} for number in range(2, 13)]
+    again += [{"image": "x", "name": f"free-{number}"} for number in range(100)]
+    with pytest.raises(IdTaken) as refused:
+        ask(deck, items(*again))
+    sentences = refused.value.sentence.split("; ")
+    assert sentences[0] == f"the id {there[0].id} is known with other content"
+    assert sentences[1] == f"the name web-2 is taken by task {there[1].id[:8]} (pending)"
+    assert (len(sentences), sentences[-1]) == (11, "and 2 more")
+    taken = refused.value.extra["taken"]
+    assert isinstance(taken, list)
+    assert [item["task"] for item in taken] == [task.id for task in there]
+    assert sum(deck.store.counts().values()) == 12
 
 
 def test_what_went_down_with_the_cluster_waits_for_its_own_node(deck: Deck, agent: AgentStore, loops: Loops) -> None:

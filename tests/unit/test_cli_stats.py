@@ -41,14 +41,17 @@ def test_stats_shows_each_task_and_names_silent_nodes() -> None:
 
 
 def test_stats_for_programs() -> None:
-    """JSON is a bare array of the tasks, names and ids a line each, with the silent nodes on stderr."""
+    """JSON is a bare array of the tasks, names and ids a line each; with silent nodes on stderr it is no success."""
     with deck(ANSWERS) as stub:
         whole = ormen("stats", "--node", "node-1", "-o", "json", at=stub.address)
-        assert json.loads(whole.stdout) == ANSWERS["GET /v1/stats"]["items"]
+        assert (json.loads(whole.stdout), whole.returncode) == (ANSWERS["GET /v1/stats"]["items"], 1)
         assert "node-2 has not answered" in whole.stderr
         assert ormen("stats", "-o", "name", at=stub.address).stdout == "api\nweb\n"
         assert ormen("stats", "-q", at=stub.address).stdout == f"{WEB['id']}\n" * 2
         assert ormen("stats", "web", "--node", "node-1", at=stub.address).returncode == 2
+    heard = {**ANSWERS["GET /v1/stats"], "nodes": [{"node": "node-1", "error": None}]}
+    with deck({**ANSWERS, "GET /v1/stats": heard}) as stub:
+        assert ormen("stats", "-q", at=stub.address).returncode == 0
 
 
 def test_top_shows_nodes_with_their_reservations_and_the_busiest_task_first() -> None:

@@ -71,7 +71,7 @@ def problem(document: Mapping[str, Any], look: Look, *, address: str = "", word:
     ours = document.get("token") is None
     sentence = _SENTENCES[code].format(**values) if ours and code in _SENTENCES else sentence
     hint = document.get("hint")
-    template = _HINTS.get(code) if ours else None
+    template = _HINTS.get(code) if ours and not document.get("taken") else None
     if template and all(values[key] for key in re.findall(r"{(\w+)}", template)):
         hint = template.format(**values)
     return "\n".join([failure(sentence, look, code=code, hint=hint), *_matches(document)])
