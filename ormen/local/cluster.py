@@ -122,17 +122,17 @@ class Cluster:
         before = sum(task.get("state") == "running" for task in kept)
         if keep_containers:
             stopped = self._stop(names)
-            text = (
-                f"{stopped} stopped, {_containers(before)} {'runs' if before == 1 else 'run'} on"
-                if before
-                else f"{stopped} stopped"
-            )
+            text = f"{stopped} stopped" + (f", {_run_on(before)}" if before else "")
             return Step("✓", "sailors", text, time.monotonic() - begun)
         stopped = self._stop(names, number=signal.SIGUSR1, grace_s=LONGEST_GOING_DOWN_S)
-        left = len(self.probe.tasks("state=running"))
-        text = f"{stopped} stopped" + (f", with {_containers(before - left)}" if before > left else "")
+        running = [str(task.get("node")) for task in self.probe.tasks("state=running")]
+        others = sorted({node for node in running if node not in names})
+        left = sum(node in names for node in running)
+        text = f"{stopped} stopped" + (f", with {_containers(before - len(running))}" if before > len(running) else "")
         if left:
             text += f"; {_containers(left)} could not be stopped and {'runs' if left == 1 else 'run'} on"
+        if others:
+            text += f"; {_run_on(len(running) - left)} at {', '.join(others)}, not started here"
         return Step("!" if left else "✓", "sailors", text, time.monotonic() - begun)
 
     def _stop(self, names: Iterable[str], *, number: int = signal.SIGTERM, grace_s: float | None = None) -> int:
@@ -258,6 +258,10 @@ class Cluster:
 
 def _containers(amount: int) -> str:
     return "1 container" if amount == 1 else f"{amount} containers"
+
+
+def _run_on(amount: int) -> str:
+    return "1 container runs on" if amount == 1 else f"{amount} containers run on"
 
 
 def _down_text(kept: int, folder: StateFolder) -> str:

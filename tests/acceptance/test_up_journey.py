@@ -214,3 +214,20 @@ def test_a_purge_names_what_it_could_not_remove(lone: Cluster, tmp_path: Path) -
     assert (done.code, "not removed: web (far);" in done.err) == (0, True), done
     (left,) = lone.containers(task["id"])
     left.remove(force=True)
+
+
+def test_down_names_the_nodes_whose_containers_run_on(lone: Cluster) -> None:
+    """An `up` with fewer sailors than the one before stops those of its own; the others' are no failure of its own."""
+    few = lone.options
+    lone.down()
+    lone.options = ("--no-flower", "--sailors", "2")
+    lone.up()
+    for number in (1, 2):
+        lone.run(name=f"web-{number}", constraints=[f"node=node-{number}"])
+    lone.down("--keep-containers")
+    lone.options = few
+    lone.up()
+    done = lone.down()
+    assert "✓ sailors   1 stopped, with 1 container; 1 container runs on at node-2, not started here" in done.err, done
+    lone.options = ("--no-flower", "--sailors", "2")
+    lone.up()
