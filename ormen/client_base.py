@@ -74,5 +74,5 @@ def default_place(url: str | None, token: str | None) -> tuple[str, str | None]:
 
 
 def granted(wait_s: float) -> float:
-    """Return how much of a wait the deck grants one request, in whole milliseconds: it reads no more digits."""
+    """Return how much of a wait the deck grants one request, in whole milliseconds: it reads nine digits at most."""
     return round(min(wait_s, LONGEST_WAIT_S), 3)

@@ -191,18 +191,20 @@ def _remove_all(folder: StateFolder, drawn: Screen) -> None:
         run = folder.read()
         if run is None or not run.up.alive or not run.url:
             return
+        left: list[str] = []
+        trouble: OrmenError | None = None
         try:
             left = _remove_tasks(Client(run.url, os.environ.get("ORMEN_TOKEN") or None))
         except OrmenError as error:
-            if last or not _ends(run):
-                raise LocalFailure(
-                    f"not every task could be removed, so nothing is forgotten: {error}",
-                    hint="once that is cured, ormen down --purge again",
-                    exit_code=FAILED,
-                ) from error
+            trouble = error
+        if (left or trouble) and not last and _ends(run):
             continue
-        if left and not last and _ends(run):
-            continue
+        if trouble:
+            raise LocalFailure(
+                f"not every task could be removed, so nothing is forgotten: {trouble}",
+                hint="once that is cured, ormen down --purge again",
+                exit_code=FAILED,
+            ) from trouble
         if left:
             drawn.tell(Remark(f"not removed: {', '.join(left)}; containers may be left there, labelled ormen.cluster"))
         return
@@ -210,13 +212,19 @@ def _remove_all(folder: StateFolder, drawn: Screen) -> None:
 
 def _remove_tasks(client: Client) -> list[str]:
     """Remove every task; return the name and the node of each whose container may be left."""
+    from ormen.errors import TaskNotFound
+
     deadline = time.monotonic() + REMOVED_S
     ready = {node["name"] for node in client.nodes() if node["state"] == "ready"}
 
     def is_left(task: Document) -> bool:
         reached = task["node"] in ready
         wait_s = max(1.0, deadline - time.monotonic()) if reached else 0.0
-        answer = client.remove(task["id"], force=True, wait_s=wait_s)
+        try:
+            answer = client.remove(task["id"], force=True, wait_s=wait_s)
+        except TaskNotFound:
+            # Somebody else has removed it since it was listed.
+            return False
         return answer is not None or (task["node"] is not None and not reached)
 
     tasks = list(client.tasks())

@@ -25,7 +25,8 @@ def top(ctx: click.Context, sort: str, once: bool) -> None:
     """Show nodes and tasks with their real use beside what is reserved.
 
     The busiest tasks come first. -o json is an array of the tasks, in that
-    order; ormen mast -o json has the nodes with their use.
+    order; ormen mast -o json has the nodes with their use. With -o the exit
+    code is 1 where a node says nothing.
     """
     session = session_of(ctx)
     client = session.client()

@@ -10,6 +10,14 @@ from ormen.task import Task
 
 MOST_NAMED = 10
 """So many conflicts are told in words; the rest is a number."""
+HINTS = {
+    "ID_TAKEN": ("send the same content again, or choose another id", "choose other ids"),
+    "NAME_TAKEN": (
+        "choose another name, or remove that task first",
+        "choose other names, or remove the tasks that have them first",
+    ),
+}
+"""The remedy for one, and for several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +35,11 @@ def refusal(clashes: Sequence[Clash], holders: Mapping[str, Task | None]) -> Orm
     told = [_sentence(clash, holders.get(clash.holder)) for clash in clashes[:MOST_NAMED]]
     if len(clashes) > MOST_NAMED:
         told.append(f"and {len(clashes) - MOST_NAMED} more")
-    first = clashes[0]
-    extra = {"taken": [{"code": c.code, "name": c.name, "task": c.holder} for c in clashes]} if clashes[1:] else {}
-    if first.code == "ID_TAKEN":
-        hint = "send the same content again, or choose another id" if not clashes[1:] else "choose other ids"
-        return IdTaken("; ".join(told), hint=hint, task=first.task, **extra)
-    hint = "choose another name, or remove that task first"
-    if clashes[1:]:
-        hint = "choose other names, or remove those tasks first"
-    return NameTaken("; ".join(told), hint=hint, task=first.holder, **extra)
+    first, several = clashes[0], len(clashes) > 1
+    hint = "; ".join(HINTS[code][several] for code in dict.fromkeys(clash.code for clash in clashes))
+    extra = {"taken": [{"code": c.code, "name": c.name, "task": c.holder} for c in clashes]} if several else {}
+    kind = IdTaken if first.code == "ID_TAKEN" else NameTaken
+    return kind("; ".join(told), hint=hint, task=first.holder, **extra)
 
 
 def _sentence(clash: Clash, holder: Task | None) -> str:

@@ -178,7 +178,7 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         ]
         checks = [{**part, "specs": {}, "dry": "1"} for part in parts] if checked else []
         replies = self.run_each("create", [*checks, *parts], whole=bool(checked))
-        if "cluster" in replies[0]:
+        if any("cluster" in reply for reply in replies):
             raise AnotherCluster(f"Redis at {self.place} was emptied", hint="repeat the request")
         # A list of several batches is told each conflict twice: as it was checked, and as it was not written.
         rows = dict.fromkeys(tuple(row) for reply in replies for row in reply.get("conflicts") or ())

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cli_stub import WEB, Answer, node, problem
+from cli_stub import deck as stub_deck
 
-from ormen.cli import deck, sailor
+from ormen.cli import deck, down, sailor
 from ormen.cli.main import run
 from ormen.cli.session import Session
 from ormen.cli.supervising import Journal, Service
 from ormen.cli.up import read_settings
+from ormen.client import Client
 from ormen.local.failure import LocalFailure
 from ormen.local.logs import Follower
 from ormen.local.processes import End, Program
@@ -114,6 +117,21 @@ def test_purging_a_folder_that_never_was_a_clusters_says_so(tmp_path, capsys):
     assert (code, list(tmp_path.iterdir())) == (0, [])
     assert "no cluster was ever started there" in shown.out + shown.err
     assert "Forgotten" not in shown.out + shown.err
+
+
+def test_a_task_that_somebody_else_removed_meanwhile_is_no_trouble_of_a_purge():
+    """Nor one that never had a node; one whose node has not said that its container is gone is left."""
+    tasks = [{**WEB, "id": f"{WEB['id'][:-1]}{end}", "name": f"web-{end}"} for end in range(3)]
+    tasks[1]["node"] = None
+    answers = {
+        "GET /v1/nodes": Answer(200, {"items": [node("node-1")], "strangers": [], "next": None}),
+        "GET /v1/tasks": Answer(200, {"items": tasks, "next": None}),
+        f"DELETE /v1/tasks/{tasks[0]['id']}": problem(404, "TASK_NOT_FOUND", "no task"),
+        f"DELETE /v1/tasks/{tasks[1]['id']}": Answer(204),
+        f"DELETE /v1/tasks/{tasks[2]['id']}": Answer(202, {"task": tasks[2]["id"], "node": "node-1"}),
+    }
+    with stub_deck({ask: [answer] for ask, answer in answers.items()}) as stub:
+        assert down._remove_tasks(Client(stub.address)) == ["web-2 (node-1)"]
 
 
 def test_a_redis_that_is_away_is_told_once_in_ten_seconds(tmp_path, capsys):
