@@ -64,10 +64,12 @@ def template(raw: Mapping[str, Any]) -> str:
 def with_own(alike: Spec, raw: Mapping[str, Any]) -> Spec:
     """Return the spec of a template with the id and the name of `raw`; raise InvalidSpec with every fault of `raw`."""
     try:
-        own: dict[str, Any] = {field: read(raw[field]) for field, read in OWN.items() if raw.get(field) is not None}
+        own: dict[str, Any] = {
+            field: None if raw.get(field) is None else read(raw[field]) for field, read in OWN.items()
+        }
     except ValidationError:
         return load(raw)
-    return replace(alike, **own) if own else alike
+    return alike if own == {field: getattr(alike, field) for field in OWN} else replace(alike, **own)
 
 
 @lru_cache(maxsize=4096)

@@ -295,3 +295,17 @@ def test_a_fault_of_a_name_hides_no_other() -> None:
     """Where many tasks are alike, one with a faulty id and name is told both."""
     body = [{"image": "nginx", "name": "web"}, {"image": "nginx", "name": "-", "id": "x"}]
     assert {fault.pointer for fault in faults(body)} == {"/1/name", "/1/id"}
+
+
+@pytest.mark.parametrize("field", [{"id": "7f3c2a10-5b1e-4c0e-9d38-2f6a1c90b7e4"}, {"name": "web"}])
+def test_a_task_without_a_name_or_an_id_is_not_given_those_of_one_like_it(field: dict[str, str]) -> None:
+    """What tasks of a list have in common is read once; id and name are not in common."""
+    made = iter(str(uuid.UUID(int=number)) for number in range(9))
+    first, *others = load_submission(
+        [{"image": "nginx", **field}, {"image": "nginx"}, {"image": "nginx"}],
+        policy=Policy(()),
+        new_id=lambda: next(made),
+    ).items
+    assert {key: first.raw[key] for key in field} == field
+    assert len({item.id for item in (first, *others)}) == 3
+    assert all(item.name.startswith("nginx-") for item in others)
