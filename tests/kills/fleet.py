@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
@@ -62,7 +62,10 @@ class Zygote:
 
 @dataclass
 class Part:
-    """One process of the cluster with its trap. It is started again as soon as it was killed, unless `stays_dead`."""
+    """One process of the cluster with its trap. As soon as its trap has killed it, it is started again.
+
+    What `kill` has ended stays ended until somebody starts it.
+    """
 
     name: str
     module: str
@@ -71,8 +74,7 @@ class Part:
     zygote: Zygote
     log: Path
     pid: int = 0
-    stays_dead: bool = False
-    up: bool = False
+    state: Literal["up", "struck", "ended"] = "ended"
     trap: Trap = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,15 +84,11 @@ class Part:
         """Start the process."""
         env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **self.settings.to_env()}
         self.pid = self.zygote.order(module=self.module, words=self.words, env=env, log=str(self.log))
-        self.up = True
-
-    def is_running(self) -> bool:
-        """Return whether it runs: it was started, and neither killed nor reaped."""
-        return self.up
+        self.state = "up"
 
     def kill(self) -> None:
         """Kill it with all that it has forked, and wait until it is gone."""
-        self.up = False
+        self.state = "ended"
         self.signal(signal.SIGKILL)
         self.zygote.order(wait=self.pid)
 
@@ -100,13 +98,13 @@ class Part:
             os.killpg(self.pid, number)
 
     def _struck(self) -> None:
-        self.up = False
+        self.state = "struck"
         self.signal(signal.SIGKILL)
         threading.Thread(target=self._revive).start()
 
     def _revive(self) -> None:
         self.zygote.order(wait=self.pid)
-        if not self.stays_dead:
+        if self.state == "struck":
             self.start()
 
 
@@ -187,7 +185,7 @@ class Fleet:
         """End every process and remove the cluster's containers."""
         cluster = self.cluster
         for part in self.parts.values():
-            part.stays_dead = True
+            part.state = "ended"
         self.zygote.close()
         self.wire.close()
         for found in self.docker.containers(all=True, filters={"label": f"ormen.cluster={cluster}"}):
