@@ -26,6 +26,7 @@ from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.spec import NO_RULES, Spec
 from ormen.store.manager import Assigned, Assignment, ManagerStore, Wait
+from ormen.store.picture import Look
 from ormen.task import State, Task, Wanted
 
 ROUNDS = 4
@@ -65,11 +66,12 @@ def place_tasks(
     settings: Settings,
     *,
     ring: Callable[[Mapping[str, Sequence[str]]], object],
+    look: Look | None = None,
 ) -> None:
     """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone.
 
     A higher priority has its turn first. `ring` is given the nodes to ring, each with the names of its new tasks,
-    before anything else is written down: they begin that much earlier.
+    before anything else is written down: they begin that much earlier. `look` is the first, if somebody just looked.
     """
     rings: dict[str, list[str]] = {}
     refusals: dict[str, Refusal] = {}
@@ -81,7 +83,8 @@ def place_tasks(
     for _ in range(ROUNDS):
         if not open_tasks:
             break
-        answers, nodes = _look(store, open_tasks, settings)
+        answers, nodes = _choose(store, open_tasks, settings, look)
+        look = None
         refusals |= {answer.key: answer for answer in answers if isinstance(answer, Refusal)}
         done = store.assign([answer for answer in answers if isinstance(answer, Assignment)], nodes=nodes)
         for assigned in done:
@@ -113,14 +116,20 @@ def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str
 
 
 def fleet_of(
-    store: ManagerStore, needs: Sequence[Need], settings: Settings, *, moves_turn: bool = True, explains: bool = True
+    store: ManagerStore,
+    needs: Sequence[Need],
+    settings: Settings,
+    *,
+    moves_turn: bool = True,
+    explains: bool = True,
+    look: Look | None = None,
 ) -> Fleet:
     """Return the fleet as it is now; host ports and who holds them are read only when a need asks for one.
 
     Round robin's turn is moved on by the needs, unless `moves_turn` is off: then nothing at all is written. Where it
     need not explain, it is not known why nodes take no tasks.
     """
-    nodes = store.lean_nodes() if explains else store.open_nodes()
+    nodes = store.lean_nodes() if explains else store.open_nodes(look)
     survey = _surveys[store] = Survey.of(nodes, _surveys.get(store))
     taken = store.looked_ports() if any(need.ports for need in needs) else {}
     asked = {f"{port.host}/{port.protocol}" for need in needs for port in need.ports if port.host}
@@ -188,11 +197,13 @@ def _last_end(task: Task) -> Code | None:
     return says if ended is None or says is Code.RESTARTED else ended.code
 
 
-def _look(store: ManagerStore, tasks: Sequence[Task], settings: Settings) -> tuple[list[Assignment | Refusal], int]:
+def _choose(
+    store: ManagerStore, tasks: Sequence[Task], settings: Settings, look: Look | None
+) -> tuple[list[Assignment | Refusal], int]:
     """Return what is best for each task in a fresh look at the fleet, and of how many nodes that is."""
     now_ms = store.now_ms() if any(task.avoid for task in tasks) else 0
     needs = in_order([need_of(task, resolve(task.spec), now_ms=now_ms) for task in tasks])
-    fleet = fleet_of(store, needs, settings, explains=False)
+    fleet = fleet_of(store, needs, settings, explains=False, look=look)
     if any(need.ports for need in needs):
         # A task of this list may be what stands in the way of the next.
         fleet = replace(fleet, names={**fleet.names, **{task.id: task.name for task in tasks}})

@@ -19,7 +19,8 @@ from ormen.node import Node
 from ormen.policy import Policy
 from ormen.schema import Item, default_name
 from ormen.settings import Settings
-from ormen.store.manager import Changed, ManagerStore, NewTask
+from ormen.store.manager import Changed, Created, ManagerStore, NewTask
+from ormen.store.picture import Look
 from ormen.store.records import spec_id
 from ormen.store.redis import AnotherCluster
 from ormen.task import State, Task, Wanted
@@ -50,8 +51,9 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     `task`, the id by which the request can be repeated.
     """
     try:
-        new, known = _store(deck.store, items, by=deck.by)
-        _place(deck, [*new, *(task for task in deck.store.read(known).values() if task)])
+        new, created = _store(deck.store, items, by=deck.by)
+        before = deck.store.read(created.known) if created.known else {}
+        _place(deck, [*new, *(task for task in before.values() if task)], look=created.look)
         stored = deck.store.read([item.id for item in items])
     except StoreUnavailable as fault:
         raise StoreUnavailable(
@@ -62,8 +64,8 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     return [task for item in items if (task := stored[item.id])]
 
 
-def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], frozenset[str]]:
-    """Store all items or none; return what was new, and the ids of what was known.
+def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], Created]:
+    """Store all items or none; return what was new, and what the store says.
 
     A default name that is taken grows by digits of its id: nobody chose it.
     """
@@ -77,16 +79,14 @@ def _store(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list
     return _create(store, [_longer_name(item, LONGER_NAMES[-1]) for item in items], by=by)
 
 
-def _create(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], frozenset[str]]:
+def _create(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], Created]:
     try:
         return _create_in(store.known_cluster(), store, items, by=by)
     except AnotherCluster:
         return _create_in(store.cluster(), store, items, by=by)
 
 
-def _create_in(
-    cluster: str, store: ManagerStore, items: Sequence[Item], *, by: str
-) -> tuple[list[Task], frozenset[str]]:
+def _create_in(cluster: str, store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], Created]:
     # A task's id may be given anew while other tasks still have the spec, so a spec has an id of its own.
     spec_ids = {id(item.raw): spec_id() for item in items}
     specs = {spec_ids[id(item.raw)]: item.raw for item in items}
@@ -104,8 +104,8 @@ def _create_in(
         )
         for item in items
     ]
-    known = store.create(new, specs, by=by, cluster=cluster)
-    return [task.waiting(specs[task.spec_id]) for task in new if task.id not in known], known
+    created = store.create(new, specs, by=by, cluster=cluster)
+    return [task.waiting(specs[task.spec_id]) for task in new if task.id not in created.known], created
 
 
 def _milliseconds(seconds: float | None) -> int | None:
@@ -191,5 +191,5 @@ def after(deck: Deck, task: Task, changed: Changed, *, kind: str) -> Task:
     return now or replace(task, state=State.COMPLETED, wanted=Wanted.REMOVED)
 
 
-def _place(deck: Deck, tasks: Sequence[Task]) -> None:
-    place_tasks(deck.store, tasks, deck.settings, ring=deck.ringer.ring_nodes)
+def _place(deck: Deck, tasks: Sequence[Task], *, look: Look | None = None) -> None:
+    place_tasks(deck.store, tasks, deck.settings, ring=deck.ringer.ring_nodes, look=look)

@@ -125,10 +125,10 @@ def placing_conflicts(found: Mapping[str, Any], sent: Mapping[str, Any]) -> Iter
         yield Fault(("retry_on",), "MALFORMED", "must not be empty", hint="leave it out for every code but 0")
     elif "retry_on" in found and mode != "on-failure":
         yield Fault(("retry_on",), "CONFLICT", f"says nothing beside restart {mode}", hint="restart: on-failure")
-    yield from _neighbours(found)
+    yield from neighbour_conflicts(found)
 
 
-def _neighbours(found: Mapping[str, Any]) -> Iterator[Fault]:
+def neighbour_conflicts(found: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong between a task's name and those that it is to be near to or far from."""
     own = found.get("name")
     for field in ("near", "far"):

@@ -13,6 +13,7 @@ from marshmallow import ValidationError
 from ormen import fields
 from ormen.errors import InvalidSpec
 from ormen.node import Resources
+from ormen.placing_schema import neighbour_conflicts
 from ormen.spec import (
     NO_RULES,
     ROTATED,
@@ -39,6 +40,9 @@ _HEALTH = HealthSpec()
 OWN: Mapping[str, Callable[[object], str]] = {"id": fields.task_id, "name": fields.name}
 """The fields in which the tasks of a list differ, and what reads them: a twentieth of the work of reading a spec."""
 
+LONGEST_REMEMBERED = 16 * 1024
+"""Characters of a template that is remembered: 4,096 of them must not fill the memory of a deck or an agent."""
+
 AS_SENT = (
     "image", "id", "name", "command", "entrypoint", "env", "labels", "constraints", "pull", "strategy", "count",
     "workdir", "user", "hostname", "stop_signal", "init", "tty", "stdin", "read_only", "privileged", "gpus", "tmpfs",
@@ -50,10 +54,9 @@ AS_SENT = (
 def resolve(raw: Mapping[str, Any]) -> Spec:
     """Return the spec of what was sent and stored, without id and name, which are its task's.
 
-    What differs in those only is read once and then remembered. Raises InvalidSpec if it is faulty after all, as a spec
-    stored by a later version may be.
+    Raises InvalidSpec if it is faulty after all, as a spec stored by a later version may be.
     """
-    return _resolve_text(template(raw))
+    return alike(template(raw))
 
 
 def template(raw: Mapping[str, Any]) -> str:
@@ -61,7 +64,12 @@ def template(raw: Mapping[str, Any]) -> str:
     return json.dumps({field: value for field, value in raw.items() if field not in OWN}, separators=(",", ":"))
 
 
-def with_own(alike: Spec, raw: Mapping[str, Any]) -> Spec:
+def alike(text: str) -> Spec:
+    """Return the spec of a template, without id and name; one of usual length is read once and then remembered."""
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else load(json.loads(text))
+
+
+def with_own(common: Spec, raw: Mapping[str, Any]) -> Spec:
     """Return the spec of a template with the id and the name of `raw`; raise InvalidSpec with every fault of `raw`."""
     try:
         own: dict[str, Any] = {
@@ -69,11 +77,14 @@ def with_own(alike: Spec, raw: Mapping[str, Any]) -> Spec:
         }
     except ValidationError:
         return load(raw)
-    return alike if own == {field: getattr(alike, field) for field in OWN} else replace(alike, **own)
+    rules = common.rules
+    if rules is not None and any(neighbour_conflicts({**own, "near": rules.near, "far": rules.far})):
+        return load(raw)
+    return common if own == {field: getattr(common, field) for field in OWN} else replace(common, **own)
 
 
 @lru_cache(maxsize=4096)
-def _resolve_text(text: str) -> Spec:
+def _remembered(text: str) -> Spec:
     return load(json.loads(text))
 
 

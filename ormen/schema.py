@@ -6,6 +6,7 @@ resolved `Spec` is always made from it anew.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import uuid
@@ -16,7 +17,7 @@ from typing import Any
 from ormen.errors import Fault, InvalidSpec, PolicyForbids, TooLarge
 from ormen.fields import kind
 from ormen.policy import Policy
-from ormen.resolving import load, resolve, template, with_own
+from ormen.resolving import alike, load, resolve, template, with_own
 from ormen.spec import Spec
 from ormen.task_schema import MOST_COUNT, TaskSchema
 
@@ -122,32 +123,26 @@ def _refuse_too_many(raws: Sequence[object]) -> None:
 def _read_all(raws: Sequence[object], *, listed: bool) -> tuple[list[Spec], list[Fault]]:
     specs: list[Spec] = []
     faults: list[Fault] = []
-    # Tasks of a list often differ in their names only: what is else the same is read once.
-    known: dict[str, Spec] = {}
     for index, raw in enumerate(raws):
         if len(faults) >= MOST_FAULTS:
             break
         try:
-            specs.append(_read_known(raw, known))
+            specs.append(_read(raw))
         except InvalidSpec as error:
             faults += (replace(fault, path=(index, *fault.path) if listed else fault.path) for fault in error.faults)
     return specs, faults
 
 
-def _read_known(raw: object, known: dict[str, Spec]) -> Spec:
+def _read(raw: object) -> Spec:
+    """Return one spec; what is like another but for id and name costs little, in this body and in later ones."""
     if not isinstance(raw, Mapping):
         detail = f"a task is an object, or a list of objects, not {kind(raw)}"
         raise InvalidSpec([Fault((), "WRONG_TYPE", detail)])
-    try:
-        key = template(raw)
-    except (TypeError, ValueError, RecursionError):
-        return load(raw)
-    alike = known.get(key)
-    if alike is None or alike.count is not None:
-        # Faults are never remembered, and with a count the length of the name matters.
-        known[key] = load(raw)
-        return known[key]
-    return with_own(alike, raw)
+    # With a count the length of the name matters. And of what is faulty every fault must be told.
+    if raw.get("count") is None:
+        with contextlib.suppress(InvalidSpec, TypeError, ValueError, RecursionError):
+            return with_own(alike(template(raw)), raw)
+    return load(raw)
 
 
 def _refuse_forbidden(specs: Sequence[Spec], policy: Policy, *, listed: bool) -> None:

@@ -11,7 +11,7 @@ from ormen.errors import NodeNotFound
 from ormen.node import Node, NodeState, Stranger
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
-from ormen.store.picture import Glance, Picture, Seen, Taken, holders_of, is_plain, natural, of_one
+from ormen.store.picture import Glance, Look, Picture, Seen, Taken, holders_of, is_plain, natural, of_one
 from ormen.store.records import Decoded, holds_tasks_though_lost, node_of, node_state
 from ormen.store.redis import RedisStore, answering
 from ormen.units import format_age, format_clock
@@ -87,23 +87,31 @@ class FleetReader(RedisStore):
         return seen.nodes if only is None else [node for node in seen.nodes if node.name in wanted]
 
     @answering
-    def open_nodes(self) -> list[Node]:
+    def open_nodes(self, look: Look | None = None) -> list[Node]:
         """Return every node as `lean_nodes` does, but none that takes no tasks is looked into: it counts as suspect.
 
-        That is enough to choose a node, and costs nothing more where thousands are in trouble.
+        That is enough to choose a node, and costs nothing more where thousands are in trouble. `look` is one that was
+        asked for just now together with something else.
         """
-        glance, seen = self._glance()
+        glance, seen = self._glance(look)
         open_odd = {name for name in seen.odd if is_plain(seen.views[name])} - glance.silent
         self._look_into(sorted(open_odd & seen.place.keys()), glance, seen)
         self._picture.hush(seen, glance.silent)
         return seen.nodes
 
-    def _glance(self) -> tuple[Glance, Seen]:
+    def question(self) -> tuple[int, tuple[str, dict[str, str]]]:
+        """Return how many connections there are, and the call by which a look learns what has changed."""
         connections = self.connections
         quiet_ms = interval_ms(len(self._picture)) * self.settings.suspect_intervals
         cluster, since = self._picture.since(connections=connections)
-        glance = Glance.of(self.run("fleet", cluster=cluster, since=str(since), quiet=str(quiet_ms)))
-        seen = self._picture.take(glance, connections=connections)
+        return connections, ("fleet", {"cluster": cluster, "since": str(since), "quiet": str(quiet_ms)})
+
+    def _glance(self, look: Look | None = None) -> tuple[Glance, Seen]:
+        if look is None:
+            connections, (verb, arguments) = self.question()
+            look = Look(connections, self.run(verb, **arguments))
+        glance = Glance.of(look.reply)
+        seen = self._picture.take(glance, connections=look.connections)
         self._decoded.keep(seen.views)
         return glance, seen
 

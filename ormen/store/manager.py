@@ -18,6 +18,7 @@ from ormen.store.figures import FigureStore
 from ormen.store.fleet import interval_ms
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
+from ormen.store.picture import Look
 from ormen.store.records import pack_need, pack_placement, pack_ports
 from ormen.store.redis import AnotherCluster, answering
 from ormen.store.replies import Asker
@@ -54,6 +55,14 @@ class NewTask:
             self.id, self.name, spec, Wanted.RUNNING, State.PENDING, 0, self.container_name,
             revision=1, spec_id=self.spec_id, pin_id=self.pin_id,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The ids that were known already with the same content, and the fleet as it was just then."""
+
+    known: frozenset[str]
+    look: Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +165,8 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
     @answering
     def create(
         self, tasks: Sequence[NewTask], specs: Mapping[str, Mapping[str, Any]], *, by: str = "", cluster: str = ""
-    ) -> frozenset[str]:
-        """Store new tasks, all or none, and return the ids that were known already with the same content.
+    ) -> Created:
+        """Store new tasks, all or none, and look at the fleet in the same breath: they are to be placed.
 
         Raises IdTaken or NameTaken, which tell every conflict, and AnotherCluster where `cluster` is given
         and is not this one. A list beyond one script's batch is one transaction, checked whole before its first part
@@ -177,7 +186,9 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
             for batch in batches
         ]
         checks = [{**part, "specs": {}, "dry": "1"} for part in parts] if checked else []
-        replies = self.run_each("create", [*checks, *parts], whole=bool(checked))
+        calls = [("create", part) for part in (*checks, *parts)]
+        connections, question = self.question()
+        *replies, seen = self.run_all([*calls, question], whole=bool(checked))
         if any("cluster" in reply for reply in replies):
             raise AnotherCluster(f"Redis at {self.place} was emptied", hint="repeat the request")
         # A list of several batches is told each conflict twice: as it was checked, and as it was not written.
@@ -185,7 +196,7 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         if rows:
             names = {task.id: task.name for task in tasks}
             raise self.conflict(*(Clash(code, names[task], task, holder) for code, task, holder in rows))
-        return frozenset(known for reply in replies for known in reply["known"] or ())
+        return Created(frozenset(known for reply in replies for known in reply["known"] or ()), Look(connections, seen))
 
     def conflict(self, *clashes: Clash) -> OrmenError:
         """Return the error for ids and names that other tasks have."""

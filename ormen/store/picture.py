@@ -93,6 +93,13 @@ class Glance(NamedTuple):
         )
 
 
+class Look(NamedTuple):
+    """What the fleet's script replied, and how many connections there were when it was asked."""
+
+    connections: int
+    reply: Sequence[Any]
+
+
 class Seen(NamedTuple):
     """The fleet as one look saw it: nodes in natural order, and the place, packed view and facts of each.
 

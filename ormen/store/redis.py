@@ -16,6 +16,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     ConnectionError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -237,14 +238,26 @@ class RedisStore:
     def run_all(self, calls: Sequence[tuple[str, Mapping[str, Any]]], *, whole: bool = False) -> list[Any]:
         """Run these scripts in this order, with `whole` as one transaction; return their replies.
 
-        One alone goes without a pipeline: there the client library asks first whether Redis knows the script.
+        One that Redis did not know, since it has forgotten them all or never been given this one, comes after the rest.
         """
         if len(calls) == 1:
             return [self.run(verb, **arguments) for verb, arguments in calls]
         with self.client.pipeline(transaction=whole) as pipe:
+            if whole:
+                for verb, arguments in calls:
+                    self.scripts.run(verb, arguments, pipe=pipe)
+                return [decoded(reply) for reply in pipe.execute()]
             for verb, arguments in calls:
-                self.scripts.run(verb, arguments, pipe=pipe)
-            return [decoded(reply) for reply in pipe.execute()]
+                self.scripts.trust(verb, arguments, pipe=pipe)
+            return [self._reply(call, reply) for call, reply in zip(calls, pipe.execute(False), strict=True)]
+
+    def _reply(self, call: tuple[str, Mapping[str, Any]], reply: Any) -> Any:
+        """Return the reply to one of a pipeline's scripts, and run it now if Redis did not know it."""
+        if isinstance(reply, NoScriptError):
+            return self.run(call[0], **call[1])
+        if isinstance(reply, Exception):
+            raise reply
+        return decoded(reply)
 
 
 def decoded(reply: Any) -> Any:

@@ -158,7 +158,7 @@ class Store(RuleBasedStateMachine):
         new = [NewTask(i, n, ids[0], digest, f"c-{i}", need, *way, pin) for i, n in zip(ids, names, strict=True)]
         taken = {n for i, n in zip(ids, names, strict=True) if self.before.keys.get("names", {}).get(n, i) != i}
         try:
-            known = self.deck.create(new, {ids[0]: {"image": "nginx"}})
+            known = self.deck.create(new, {ids[0]: {"image": "nginx"}}).known
         except (IdTaken, NameTaken):
             self.same = True
             assert taken or any(self.record(i) for i in ids)

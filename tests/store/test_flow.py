@@ -92,7 +92,7 @@ def test_a_stored_task_is_pending_and_found_by_name_id_and_prefix(deck: LoopStor
 def test_the_same_id_is_the_same_task_only_with_the_same_content(deck: LoopStore) -> None:
     """Posting an id twice is one task; with other content it is a conflict that names the id."""
     submit(deck)
-    assert deck.create([new(0)], {"spec-1": {}}) == {IDS[0]}
+    assert deck.create([new(0)], {"spec-1": {}}).known == {IDS[0]}
     with pytest.raises(IdTaken, match=IDS[0]):
         deck.create([new(0, digest="other")], {"spec-1": {}})
     assert deck.counts()[State.PENDING] == 1

@@ -11,7 +11,9 @@ import pytest
 from ormen.store.agent import AgentStore
 from ormen.store.loops import LoopStore
 from ormen.store.picture import Glance
-from tests.store.test_flow import card, ready
+from ormen.store.scripts import source
+from ormen.task import State
+from tests.store.test_flow import card, new, ready
 from tests.store.test_listing import calls
 
 
@@ -71,6 +73,25 @@ def test_to_choose_a_node_those_that_take_no_tasks_are_not_looked_into(fleet: Lo
     fleet.mark_node("node-2", mode="active", by="ann", why=None)
     fleet.client.zadd(fleet.keys.heartbeats, {"node-3": fleet.now_ms()})
     assert all(node.takes_tasks for node in fleet.open_nodes())
+
+
+def test_what_is_stored_brings_a_look(fleet: LoopStore) -> None:
+    """A task is stored and the fleet looked at in one question; whoever places it then need not ask again."""
+    fleet.mark_node("node-2", mode="cordoned", by="ann", why=None)
+    created = fleet.create([new(0)], {"spec-1": {"image": "nginx"}})
+    asked = calls(fleet, "evalsha")
+    assert [node.takes_tasks for node in fleet.open_nodes(created.look)] == [True, False]
+    assert calls(fleet, "evalsha") == asked
+
+
+@pytest.mark.parametrize("known", [(), ("fleet",), ("create",), ("create", "fleet")])
+def test_a_redis_that_has_forgotten_scripts_is_given_them_again(fleet: LoopStore, known: tuple[str, ...]) -> None:
+    """That is so after its restart, with whichever of them another process has given it meanwhile."""
+    fleet.client.script_flush()
+    for verb in known:
+        fleet.client.script_load(source(verb))
+    created = fleet.create([new(0)], {"spec-1": {"image": "nginx"}})
+    assert (created.known, len(fleet.open_nodes(created.look)), fleet.counts()[State.PENDING]) == (frozenset(), 2, 1)
 
 
 class Held:

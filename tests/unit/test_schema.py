@@ -8,6 +8,7 @@ import pytest
 from ormen.errors import Fault, InvalidSpec, PolicyForbids, TooLarge
 from ormen.node import Resources
 from ormen.policy import Policy
+from ormen.resolving import LONGEST_REMEMBERED
 from ormen.schema import Item, Submission, load_submission, resolve
 from ormen.spec import HealthSpec, PortSpec, RestartPolicy
 from ormen.units import GIB, MIB
@@ -289,6 +290,18 @@ def test_what_differs_in_id_and_name_only_is_read_once() -> None:
     """The tasks of a list share what they have in common."""
     first, second = (resolve({"image": "nginx", "name": name, "ports": [{"container": 80}]}) for name in ("a", "b"))
     assert first is second
+
+
+def test_a_later_request_for_the_same_is_not_read_again() -> None:
+    """A deck remembers what it read, but none so long that thousands of it would fill its memory."""
+    assert one(env={"KEY": "short"}).spec is one(env={"KEY": "short"}).spec
+    assert one(env={"KEY": "x" * LONGEST_REMEMBERED}).spec is not one(env={"KEY": "x" * LONGEST_REMEMBERED}).spec
+
+
+def test_one_of_many_alike_is_not_far_from_itself() -> None:
+    """Rules that look at a task's own name hold for each of a list, whatever else it has in common with the others."""
+    body = [{"image": "nginx", "name": name, "far": "db"} for name in ("web", "db", "db-2")]
+    assert {fault.pointer for fault in faults(body)} == {"/1/far", "/2/far"}
 
 
 def test_a_fault_of_a_name_hides_no_other() -> None:
