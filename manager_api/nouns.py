@@ -55,7 +55,8 @@ class Nouns(Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
 
     def query(self, schema: type[Schema]) -> Decorator:
         """Read the query string as `schema`; the view's first argument is what was found."""
-        decorate: Decorator = self.arguments(schema, location="query")
+        # One for all requests: each schema that is made copies all of its fields.
+        decorate: Decorator = self.arguments(schema(), location="query")
         return decorate
 
     def body(self, schema: object, *, required: bool = True) -> Decorator:
