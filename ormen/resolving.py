@@ -54,19 +54,16 @@ AS_SENT = (
 def resolve(raw: Mapping[str, Any]) -> Spec:
     """Return the spec of what was sent and stored, without id and name, which are its task's.
 
-    Raises InvalidSpec if it is faulty after all, as a spec stored by a later version may be.
+    What is alike but for those is read once and then remembered, unless it is very long. Raises InvalidSpec if it is
+    faulty after all, as a spec stored by a later version may be.
     """
-    return alike(template(raw))
+    text = template(raw)
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else load(json.loads(text))
 
 
 def template(raw: Mapping[str, Any]) -> str:
     """Return as text what a spec has in common with those that differ in id and name only."""
     return json.dumps({field: value for field, value in raw.items() if field not in OWN}, separators=(",", ":"))
-
-
-def alike(text: str) -> Spec:
-    """Return the spec of a template, without id and name; one of usual length is read once and then remembered."""
-    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else load(json.loads(text))
 
 
 def with_own(common: Spec, raw: Mapping[str, Any]) -> Spec:

@@ -17,7 +17,7 @@ from typing import Any
 from ormen.errors import Fault, InvalidSpec, PolicyForbids, TooLarge
 from ormen.fields import kind
 from ormen.policy import Policy
-from ormen.resolving import alike, load, resolve, template, with_own
+from ormen.resolving import load, resolve, template, with_own
 from ormen.spec import Spec
 from ormen.task_schema import MOST_COUNT, TaskSchema
 
@@ -141,7 +141,7 @@ def _read(raw: object) -> Spec:
     # With a count the length of the name matters. And of what is faulty every fault must be told.
     if raw.get("count") is None:
         with contextlib.suppress(InvalidSpec, TypeError, ValueError, RecursionError):
-            return with_own(alike(template(raw)), raw)
+            return with_own(resolve(raw), raw)
     return load(raw)
 
 

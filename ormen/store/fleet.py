@@ -99,17 +99,16 @@ class FleetReader(RedisStore):
         self._picture.hush(seen, glance.silent)
         return seen.nodes
 
-    def question(self) -> tuple[int, tuple[str, dict[str, str]]]:
-        """Return how many connections there are, and the call by which a look learns what has changed."""
-        connections = self.connections
+    def _question(self, connections: int) -> tuple[str, dict[str, str]]:
+        """Return the call by which a look learns what has changed; `connections` were made before it is asked."""
         quiet_ms = interval_ms(len(self._picture)) * self.settings.suspect_intervals
         cluster, since = self._picture.since(connections=connections)
-        return connections, ("fleet", {"cluster": cluster, "since": str(since), "quiet": str(quiet_ms)})
+        return "fleet", {"cluster": cluster, "since": str(since), "quiet": str(quiet_ms)}
 
     def _glance(self, look: Look | None = None) -> tuple[Glance, Seen]:
         if look is None:
-            connections, (verb, arguments) = self.question()
-            look = Look(connections, self.run(verb, **arguments))
+            connections = self.connections
+            look = Look(connections, *self.run_all([self._question(connections)]))
         glance = Glance.of(look.reply)
         seen = self._picture.take(glance, connections=look.connections)
         self._decoded.keep(seen.views)

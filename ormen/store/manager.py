@@ -187,8 +187,8 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         ]
         checks = [{**part, "specs": {}, "dry": "1"} for part in parts] if checked else []
         calls = [("create", part) for part in (*checks, *parts)]
-        connections, question = self.question()
-        *replies, seen = self.run_all([*calls, question], whole=bool(checked))
+        connections = self.connections
+        *replies, seen = self.run_all([*calls, self._question(connections)], whole=bool(checked))
         if any("cluster" in reply for reply in replies):
             raise AnotherCluster(f"Redis at {self.place} was emptied", hint="repeat the request")
         # A list of several batches is told each conflict twice: as it was checked, and as it was not written.
