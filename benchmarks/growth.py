@@ -22,10 +22,10 @@ from benchmarks.chart import chart
 from benchmarks.harness import heading
 from manager_api.app import create_app
 from manager_api.control.loops import Loops
-from ormen.broker import Ringer, make_app
 from ormen.local.redis import RunningRedis, find_server, start
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
+from ormen.ringer import Ringer
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Heartbeat, NodeCard
 from ormen.store.loops import LoopStore
@@ -53,8 +53,7 @@ class Cell:
             agent.synced(f"n{number}", "i", orphans=[])
         self.app = create_app(self.settings)
         self.api = self.app.test_client()
-        ringer = Ringer(make_app(self.settings, "growth"))
-        self.loops = Loops(self.store, ringer, self.settings)
+        self.loops = Loops(self.store, Ringer(self.store), self.settings)
         self.nodes = nodes
 
     def speak(self) -> None:

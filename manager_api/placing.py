@@ -25,7 +25,8 @@ from ormen.scheduler.values import Fleet, Need, Placement, Taken
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.spec import NO_RULES, Spec
-from ormen.store.manager import Assigned, Assignment, ManagerStore, Wait
+from ormen.store.manager import ManagerStore
+from ormen.store.orders import Assigned, Assignment, Wait
 from ormen.store.picture import Look
 from ormen.task import State, Task, Wanted
 
@@ -70,10 +71,10 @@ def place_tasks(
 ) -> None:
     """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone.
 
-    A higher priority has its turn first. `ring` is given the nodes to ring, each with the names of its new tasks,
-    before anything else is written down: they begin that much earlier. `look` is the first, if somebody just looked.
+    A higher priority has its turn first. A node is rung as it is given a task; `ring` is given those nodes that are to
+    be rung beside, each with no task's name. `look` is the first, if somebody just looked.
     """
-    rings: dict[str, list[str]] = {}
+    unrung: dict[str, Sequence[str]] = {}
     refusals: dict[str, Refusal] = {}
     known = {task.id: task for task in tasks}
     open_tasks = [task for task in tasks if task.state is State.PENDING and task.wanted is Wanted.RUNNING]
@@ -87,16 +88,12 @@ def place_tasks(
         look = None
         refusals |= {answer.key: answer for answer in answers if isinstance(answer, Refusal)}
         done = store.assign([answer for answer in answers if isinstance(answer, Assignment)], nodes=nodes)
-        for assigned in done:
-            for node in (*assigned.former, *([assigned.node] if assigned.ring else [])):
-                rings.setdefault(node, [])
-            if assigned.node in rings and assigned.placed:
-                rings[assigned.node].append(known[assigned.task].name)
+        unrung |= {node: () for assigned in done for node in assigned.unrung}
         open_tasks = _lost_races(open_tasks, done)
         races += len(open_tasks)
     took_ms = round((time.monotonic() - began) * 1000)
-    if rings:
-        ring(rings)
+    if unrung:
+        ring(unrung)
     _defer(store, known, refusals)
     store.tally("placing", took_ms, races=races)
 
@@ -238,6 +235,7 @@ def _assignment(task: Task, need: Need, placement: Placement, node: Node) -> Ass
         text=f"attempt {task.attempt + 1} on {placement.sentence()}",
         group=need.group,
         rules=need.rules or NO_RULES,
+        name=task.name,
     )
 
 

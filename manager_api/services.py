@@ -134,11 +134,11 @@ class Services:
 def open_deck(settings: Settings, *, policy: Policy) -> Deck:
     """Return a deck of connections of this process's own; they are made at their first use."""
     from manager_api.submission import Deck
-    from ormen.broker import Ringer, make_app
+    from ormen.ringer import Ringer
     from ormen.store.manager import ManagerStore
 
     store = ManagerStore.connect(settings, name="deck")
-    return Deck(store, Ringer(make_app(settings, "deck")), settings, policy)
+    return Deck(store, Ringer(store), settings, policy)
 
 
 def services() -> Services:

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 
 from manager_api.placing import place_tasks
 from ormen import messages
-from ormen.broker import Ringer
 from ormen.errors import NameTaken, StoreUnavailable
 from ormen.image_pin import pin_id
 from ormen.node import Node
 from ormen.policy import Policy
+from ormen.ringer import Ringer
 from ormen.schema import Item, default_name
 from ormen.settings import Settings
-from ormen.store.manager import Changed, Created, ManagerStore, NewTask
+from ormen.store.manager import ManagerStore
+from ormen.store.orders import Changed, Created, NewTask
 from ormen.store.picture import Look
 from ormen.store.records import spec_id
 from ormen.store.redis import AnotherCluster

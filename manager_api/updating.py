@@ -9,7 +9,7 @@ from ormen.changes import Change, change_of
 from ormen.errors import Busy, NoRoom, TaskNotFound
 from ormen.store.changing import Lack, asked
 from ormen.store.conflicts import Clash
-from ormen.store.manager import Changed
+from ormen.store.orders import Changed
 from ormen.task import State, Task
 from ormen.units import format_cores, format_size
 

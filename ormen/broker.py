@@ -1,4 +1,4 @@
-"""Celery as both sides use it: one set of options, and the doorbells.
+"""Celery as both sides use it: one set of options, and connections that are tried again.
 
 A message is early-acknowledged, carries no orders and no result, and is never delayed by Celery: due times live in
 the store, by Redis's clock.
@@ -6,10 +6,7 @@ the store, by Redis's clock.
 
 from __future__ import annotations
 
-import logging
-import time
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,17 +14,9 @@ from celery import Celery
 from celery.app.amqp import AMQP
 from kombu import Connection, Exchange, Queue
 from kombu.connection import ConnectionPool, PooledConnection
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from ormen import messages
 from ormen.settings import Settings
-
-log = logging.getLogger("ormen.broker")
-
-HINTS = 20
-"""How many task names a ring carries for whoever reads the queue; the rest is a number."""
-
 
 AGAIN_S = 1.0
 """Between two tries to reach a Redis that is away. Kombu's own pauses grow to 30 s, and so would its return's cost."""
@@ -152,53 +141,3 @@ def make_app(settings: Settings, name: str, *, queues: Sequence[str] = ()) -> Ce
         },
     )
     return app
-
-
-def stamped() -> dict[str, int]:
-    """Return the header that tells, by the sender's clock, when a message was sent: /metrics shows the oldest's age."""
-    return {messages.SENT: int(time.time() * 1000)}
-
-
-class Ringer:
-    """Rings nodes and the control worker. A ring that cannot be sent is logged and forgotten: state is the truth."""
-
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-
-    def ring_nodes(self, nodes: Mapping[str, Sequence[str]], *, kind: str = messages.RUN) -> bool:
-        """Ring each node once, with the names of the tasks it concerns as a hint; return whether all were sent."""
-        return self._send((kind, messages.node_queue(node), _hint(names)) for node, names in nodes.items())
-
-    def ring_control(self, ids: Sequence[str]) -> bool:
-        """Ring the control worker: these tasks are due; an empty list says that room was freed."""
-        return self._send([(messages.RING, messages.CONTROL_QUEUE, list(ids))])
-
-    def prove(self, node: str) -> bool:
-        """Send a node's agent the message by which it proves that it consumes; return whether it was sent."""
-        return self._send([(messages.PROOF, messages.node_queue(node), [])])
-
-    def _send(self, rings: Iterable[tuple[str, str, list[str]]]) -> bool:
-        try:
-            with self._app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]  # kombu's stubs are older
-                for name, target, argument in rings:
-                    self._app.send_task(
-                        name,
-                        args=[argument],
-                        task_id=str(uuid.uuid4()),
-                        headers=stamped(),
-                        queue=queue(target),  # type: ignore[arg-type]  # a Queue is what Celery wants; a name it looks up
-                        producer=producer,
-                        declare=[],
-                        retry=False,
-                        argsrepr=repr(argument),
-                        kwargsrepr="{}",
-                        ignore_result=True,
-                    )
-        except (KombuError, RedisError, OSError) as cause:
-            log.warning("a ring was not sent, the next scan does its work: %s", cause)
-            return False
-        return True
-
-
-def _hint(names: Sequence[str]) -> list[str]:
-    return list(names) if len(names) <= HINTS else [*names[:HINTS], f"and {len(names) - HINTS} more"]

@@ -25,9 +25,9 @@ from urllib.parse import urlsplit
 
 from celery.exceptions import SecurityWarning
 
-from ormen.broker import Ringer
 from ormen.errors import NodeRefused, NodeTaken, StoreUnavailable
 from ormen.reasons import Code
+from ormen.ringer import Ringer
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Joined, NodeCard
 from ormen.store.talks import TalkStore
@@ -123,7 +123,7 @@ def run(settings: Settings, node: str) -> int:
     say_others(patiently(lambda: runtime.others(joined.cluster)))
     process = process_app.Process()
     celery = process_app.make_agent_app(settings, node)
-    ringer = Ringer(celery)
+    ringer = Ringer(store)
     store.on_room = lambda ids: _ring(ringer, ids)
     evidence, inventory = Evidence(kills=KernelKills()), Inventory(files.inventory)
     station = Station(node, card.instance, joined.cluster, settings.bind, store, runtime, evidence, inventory)

@@ -30,8 +30,6 @@ log = logging.getLogger("ormen.sailor")
 
 POOL_THREADS = 32
 """Celery's own threads: they only wait for lanes, and must leave no ring waiting behind another."""
-SENDERS = 2
-"""Connections for the few rings that an agent sends; the worker itself has two more."""
 END_WITHIN_S = 8.0
 """A worker that was told to end and has not (Redis away, a stuck stream) is ended by force after this."""
 RUNS_ON = 5
@@ -42,9 +40,7 @@ DOWN_WITHIN_S = 600.0
 
 def make_agent_app(settings: Settings, node: str) -> Celery:
     """Return the Celery app of a node's agent; nothing is connected yet."""
-    app = make_app(settings, f"sailor-{node}", queues=[messages.node_queue(node)])
-    app.conf.broker_pool_limit = SENDERS
-    return app
+    return make_app(settings, f"sailor-{node}", queues=[messages.node_queue(node)])
 
 
 class Crew:

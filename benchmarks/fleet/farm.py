@@ -26,7 +26,8 @@ from celery import Celery, bootsteps
 from kombu import Consumer
 
 from ormen import messages
-from ormen.broker import Ringer, make_app, queue
+from ormen.broker import make_app, queue
+from ormen.ringer import Ringer
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore
 from worker_agent import facts
@@ -170,9 +171,9 @@ class Farm:
     def __init__(self, settings: Settings, first: int, size: int) -> None:
         self.settings = settings
         self.app = make_app(settings, f"farm-{first}", queues=[f"farm.{first}"])
-        self.ringer = Ringer(self.app)
         self.store = AgentStore.connect(settings, f"farm-{first}", timeout_s=30)
         self.store.on_room = self._room
+        self.ringer = Ringer(self.store)
         self.pulse = AgentStore.connect(settings, f"pulse-{first}", timeout_s=30)
         self.hands = ThreadPoolExecutor(HANDS, thread_name_prefix="hand")
         self.ended = 0

@@ -14,8 +14,10 @@ from celery.schedules import schedule
 
 from manager_api.control.loops import INTERVALS_MS, Loops
 from ormen import messages
-from ormen.broker import Ringer, make_app, stamped
+from ormen.broker import make_app
 from ormen.errors import StoreUnavailable
+from ormen.ringer import Ringer
+from ormen.rings import stamped
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
 
@@ -74,7 +76,8 @@ def make_worker_app(settings: Settings) -> Celery:
 
     @cache
     def loops() -> Loops:
-        return Loops(LoopStore.connect(settings, "control"), Ringer(app), settings, threads=True)
+        store = LoopStore.connect(settings, "control")
+        return Loops(store, Ringer(store), settings, threads=True)
 
     def tick(loop: str) -> Callable[[], None]:
         return _guarded(loop, lambda: getattr(loops(), loop)())

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from ormen import messages
-from ormen.broker import Ringer
 from ormen.errors import StillRunning
 from ormen.node import Node, NodeState
+from ormen.ringer import Ringer
 from ormen.settings import Settings
 from ormen.store.keeping import Victims
 from ormen.store.loops import LoopStore

@@ -12,9 +12,9 @@ from manager_api.control.judging import loss_of, verdicts
 from manager_api.control.rounds import Rounds
 from manager_api.placing import place_tasks
 from ormen import messages
-from ormen.broker import Ringer
 from ormen.node import Node, NodeState
 from ormen.reasons import WAITS_FOR_ROOM, Code
+from ormen.ringer import Ringer
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.store.fleet import interval_ms

@@ -5,131 +5,49 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ormen.errors import OrmenError, StillRunning, TaskNotFound
-from ormen.node import Resources
-from ormen.reasons import Code, Reason
-from ormen.spec import NO_RULES, USUAL_PRIORITY, Rules
+from ormen.reasons import Code
+from ormen.rings import rings
+from ormen.spec import USUAL_PRIORITY
 from ormen.store.changing import Changer
 from ormen.store.conflicts import MOST_NAMED, Clash, refusal
 from ormen.store.figures import FigureStore
 from ormen.store.fleet import interval_ms
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
+from ormen.store.orders import Assigned, Assignment, Changed, Created, NewTask, Wait
 from ormen.store.picture import Look
 from ormen.store.records import pack_need, pack_placement, pack_ports
 from ormen.store.redis import AnotherCluster, answering
 from ormen.store.replies import Asker
 from ormen.store.scripts import BATCH
 from ormen.store.tasks import TaskReader
-from ormen.task import Port, State, Task, Wanted
+from ormen.task import State, Task
 
 FIRST_LOOK_MS = 5000
 """A new task is placed by the request that creates it; the loops look at it this much later, should that die."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """A task to be stored. Tasks of one submission with the same spec as sent share `spec_id`.
-
-    Those with the same tag share `pin_id`, so that they run one image; "": the tag is not resolved.
-    `patience_ms` is how long it may wait to run before it fails; None: for ever. Of those that wait, one with a higher
-    `priority` is placed first.
-    """
-
-    id: str
-    name: str
-    spec_id: str
-    digest: str
-    container_name: str
-    need: Resources
-    patience_ms: int | None = None
-    priority: int = USUAL_PRIORITY
-    pin_id: str = ""
-
-    def waiting(self, spec: Mapping[str, Any]) -> Task:
-        """Return the record as it was just stored, but for its times: enough to place it without reading it."""
-        return Task(
-            self.id, self.name, spec, Wanted.RUNNING, State.PENDING, 0, self.container_name,
-            revision=1, spec_id=self.spec_id, pin_id=self.pin_id,
-        )  # fmt: skip
+def _names(batch: Sequence[Assignment]) -> dict[str, list[str]]:
+    """Return for each node the names of its new tasks."""
+    found: dict[str, list[str]] = {}
+    for a in batch:
+        found.setdefault(a.node, []).append(a.name)
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
-    """The ids that were known already with the same content, and the fleet as it was just then."""
-
-    known: frozenset[str]
-    look: Look
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A task to be given to a node; `placement` is the document the API shows, empty for none.
-
-    `group` is what it is counted by, and `rules` what else must be or not be on the node; both are checked again.
-    """
-
-    task: str
-    node: str
-    address: str
-    ports: tuple[Port, ...]
-    placement: Mapping[str, Any]
-    text: str
-    gpus: tuple[str, ...] = ()
-    group: str = ""
-    rules: Rules = NO_RULES
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """What became of an assignment: `code` is OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
-
-    `ring` says that the node wants a ring. `former` are nodes that want one too: they may still have a container of an
-    earlier attempt.
-    """
-
-    task: str
-    node: str
-    code: str
-    ring: bool
-    detail: str
-    former: tuple[str, ...] = ()
-
-    @property
-    def placed(self) -> bool:
-        """Return whether the task now belongs to the node."""
-        return self.code == "OK"
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Why a pending task fits nowhere, and after how long it is looked at again.
-
-    `attempt` is the record's as it was looked at: where another has been made since, nothing is noted.
-    """
-
-    task: str
-    attempt: int
-    reason: Reason
-    could_fit: str
-    wait_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What a verb did to a task.
-
-    `ring` are nodes that want a ring; `room` says that somebody waits for what was freed; `due` that the task may
-    be placed now.
-    """
-
-    state: State
-    ring: tuple[str, ...] = ()
-    room: bool = False
-    due: bool = False
+def _row(a: Assignment) -> dict[str, Any]:
+    return {
+        "id": a.task,
+        "node": a.node,
+        "text": a.text,
+        **({"ports": pack_ports(a.ports), "address": a.address} if a.ports else {}),
+        **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
+        **({"chosen": pack_placement(a.placement)} if a.placement else {}),
+        **_beside(a),
+    }
 
 
 def _rows(batch: Sequence[NewTask], *, by: str) -> list[dict[str, Any]]:
@@ -204,31 +122,22 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
 
     @answering
     def assign(self, assignments: Sequence[Assignment], *, nodes: int | None = None) -> list[Assigned]:
-        """Give pending tasks to nodes; each stands or falls alone, and only what still fits is written.
+        """Give pending tasks to nodes, and ring these; each stands or falls alone, and only what still fits is written.
 
         `nodes` is how many the fleet has, if that is known from a look just now.
         """
         if not assignments:
             return []
         pace_ms = self.pace_ms() if nodes is None else interval_ms(nodes)
-        rows = [
-            {
-                "id": a.task,
-                "node": a.node,
-                "text": a.text,
-                **({"ports": pack_ports(a.ports), "address": a.address} if a.ports else {}),
-                **({"gpus": json.dumps(a.gpus)} if a.gpus else {}),
-                **({"chosen": pack_placement(a.placement)} if a.placement else {}),
-                **_beside(a),
-            }
-            for a in assignments
-        ]
         suspect = str(pace_ms * self.settings.suspect_intervals)
-        batches = [{"tasks": rows[start : start + BATCH], "suspect": suspect} for start in range(0, len(rows), BATCH)]
+        batches = [
+            {"tasks": [_row(a) for a in batch], "suspect": suspect, "rings": rings(_names(batch))}
+            for batch in (assignments[start : start + BATCH] for start in range(0, len(assignments), BATCH))
+        ]
         replies = [row for reply in self.run_each("assign", batches) for row in reply]
         return [
-            Assigned(a.task, a.node, code, bool(ring), str(detail), tuple(*former))
-            for a, (code, ring, detail, *former) in zip(assignments, replies, strict=True)
+            Assigned(a.task, a.node, code, str(detail), tuple(*unrung))
+            for a, (code, detail, *unrung) in zip(assignments, replies, strict=True)
         ]
 
     @answering

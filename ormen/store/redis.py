@@ -191,6 +191,16 @@ class RedisStore:
         return self._cluster or self.cluster()
 
     @answering
+    def push(self, rings: Sequence[tuple[str, str]]) -> None:
+        """Put each message, a queue's key and a text, into its queue."""
+        if not rings:
+            return
+        with self.client.pipeline(transaction=False) as pipe:
+            for key, text in rings:
+                pipe.lpush(key, text)
+            pipe.execute()
+
+    @answering
     def read(self, ids: Iterable[str]) -> dict[str, Task | None]:
         """Return the tasks of `ids`, each with the record as it is now; None where there is no record.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ormen.node import Resources
 from ormen.policy import Policy
 from ormen.reasons import Code
-from ormen.store.manager import Assignment
+from ormen.store.orders import Assignment
 from ormen.task import Port, State, Task
 from tests.fundamentals.world import GIB, World, code_of
 

@@ -9,7 +9,7 @@ from manager_api import submission
 from ormen.reasons import Code
 from ormen.schema import load_submission
 from ormen.spec import Rules
-from ormen.store.manager import Assignment
+from ormen.store.orders import Assignment
 from ormen.task import State, Task
 from tests.fundamentals.world import World, code_of
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from manager_api import submission
 from ormen.reasons import Code
-from ormen.store.manager import Assignment
+from ormen.store.orders import Assignment
 from ormen.task import State, Task
 from tests.fundamentals.world import World, code_of
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from redis.connection import AbstractConnection
 
+from ormen import messages
 from ormen.store.redis import FEW
 from ormen.task import State
 from tests.fundamentals.world import World
@@ -28,16 +29,17 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return packets
 
 
-def test_a_ring_comes_after_two_questions(world: World, asked: list[bytes]) -> None:
-    """Create and what has changed of the fleet, assign: no script is looked for, nothing is noted."""
+def test_a_ring_comes_with_the_second_question(world: World, asked: list[bytes]) -> None:
+    """Create and what has changed of the fleet, assign and ring: no script is looked for, nothing is noted."""
     sailor = world.sailor()
     world.submit(name="first")
     sailor.beat(), sailor.look_into_inbox()
     asked.clear()
     world.submit()
-    before = asked[: next(place for place, packet in enumerate(asked) if b"LPUSH" in packet)]
-    assert len(before) == 2
-    assert not any(b"SCRIPT" in packet or b":figures" in packet for packet in before)
+    assert b"worker_agent.run" in asked[1]
+    assert world.store.client.llen(messages.node_queue("node-1")) == 2
+    assert not any(b"SCRIPT" in packet or b":figures" in packet for packet in asked[:2])
+    assert not any(b"LPUSH" in packet for packet in asked)
 
 
 def test_an_agent_starts_a_task_with_three_questions(world: World, asked: list[bytes]) -> None:

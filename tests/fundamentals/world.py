@@ -15,10 +15,10 @@ from uuid import uuid4
 from manager_api import submission
 from manager_api.control.loops import Loops
 from manager_api.submission import Deck
-from ormen.broker import Ringer, make_app
 from ormen.node import Node
 from ormen.policy import Policy
 from ormen.reasons import Code
+from ormen.ringer import Ringer
 from ormen.schema import load_submission
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore
@@ -121,7 +121,7 @@ class World:
         # Tests share a slow machine: a node is not to fall silent because a test was.
         self.settings = replace(settings, profile="calm", docker_host="unix:///nowhere")
         self.store = LoopStore.connect(self.settings, "deck")
-        self.ringer = Ringer(make_app(self.settings, "deck"))
+        self.ringer = Ringer(self.store)
         self.deck = Deck(self.store, self.ringer, self.settings, Policy(()))
         self.loops = Loops(self.store, self.ringer, self.settings)
         self.sailors: list[Sailor] = []

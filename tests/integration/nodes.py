@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from manager_api import submission
 from manager_api.control.loops import Loops
-from ormen.broker import Ringer, make_app
 from ormen.policy import Policy
+from ormen.ringer import Ringer
 from ormen.schema import load_submission
 from ormen.settings import Settings
 from ormen.store.loops import LoopStore
@@ -64,8 +64,7 @@ class Harbour:
 
     def __post_init__(self) -> None:
         self.store = LoopStore.connect(self.settings, "deck")
-        self.app = make_app(self.settings, "deck")
-        self.deck = submission.Deck(self.store, Ringer(self.app), self.settings, Policy(()))
+        self.deck = submission.Deck(self.store, Ringer(self.store), self.settings, Policy(()))
         self.loops = Loops(self.store, self.deck.ringer, self.settings)
         self.docker = engine_api()
         announce(f"ormen.cluster={self.cluster}")
@@ -122,7 +121,6 @@ class Harbour:
                 node.end()
         for found in self.docker.containers(all=True, filters={"label": f"ormen.cluster={self.cluster}"}):
             self.docker.remove_container(found["Id"], force=True)
-        self.app.close()
         self.docker.close()
         self.store.close()
 

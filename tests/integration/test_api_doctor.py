@@ -14,13 +14,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from manager_api.app import create_app
-from ormen.broker import Ringer, make_app, queue
+from ormen.broker import make_app, queue
 from ormen.errors import StoreUnavailable
 from ormen.local.redis import RunningRedis
 from ormen.messages import CONTROL_QUEUE, TICK_QUEUE, node_queue
 from ormen.node import Resources
 from ormen.reasons import Code, Reason
 from ormen.registries import Login
+from ormen.ringer import Ringer
 from ormen.settings import Settings
 from ormen.store.agent import Heartbeat
 from ormen.store.examining import DoctorStore
@@ -160,11 +161,9 @@ def test_a_node_that_takes_nothing_is_found(well: FlaskClient, sailor: Sailor, s
 
 def test_a_message_that_nobody_hears_is_found(well: FlaskClient, sailor: Sailor, settings: Settings) -> None:
     """How many, for how long, where, and what to start anew; the queue of control likewise."""
-    app = make_app(settings, "test")
-    with mock.patch("ormen.broker.time.time", return_value=sailor.store.now_ms() / 1000 - 48):
+    with mock.patch("ormen.rings.time.time", return_value=sailor.store.now_ms() / 1000 - 48):
         for _ in range(3):
-            Ringer(app).ring_nodes({"node-1": ["web"]})
-    app.close()
+            Ringer(sailor.store).ring_nodes({"node-1": ["web"]})
     stuck = found(well)["QUEUE_STUCK"]
     assert stuck["sentence"] == "3 messages wait 48s in queue node.node-1; the agent reads none"
     assert (stuck["place"], stuck["fix"]) == ("node-1", "systemctl restart ormen-sailor on node-1")

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 
 from manager_api.control.app import Metronome, make_worker_app
 from manager_api.control.loops import INTERVALS_MS, Loops
-from ormen.broker import Ringer, make_app
 from ormen.client import Client
 from ormen.messages import TICK_QUEUE
 from ormen.reasons import Code
+from ormen.ringer import Ringer
 from ormen.settings import Settings
 from ormen.store.figures import STEPS, Durations, figures_of, step_of
 from ormen.store.loops import LoopStore
@@ -45,7 +45,7 @@ def traffic(client: Client, sailor: Sailor, store: LoopStore, settings: Settings
     sailor.end(tasks["bad"], exit_code=1)
     sailor.refuse(tasks["loop"], Code.EXIT, "Exited with code 1.")
     client.run("nginx", name="huge", memory="64GiB")
-    loops = Loops(store, Ringer(make_app(settings, "deck")), settings)
+    loops = Loops(store, Ringer(store), settings)
     for loop in INTERVALS_MS:
         getattr(loops, loop)()
 

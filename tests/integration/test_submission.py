@@ -13,11 +13,11 @@ from manager_api import submission
 from manager_api.control.loops import Loops
 from manager_api.planning import plan
 from manager_api.submission import Deck
-from ormen.broker import Ringer, make_app
 from ormen.errors import IdTaken, NameTaken, StoreUnavailable
 from ormen.node import NodeState, Resources
 from ormen.policy import Policy
 from ormen.reasons import Code, Reason
+from ormen.ringer import Ringer
 from ormen.schema import Item, load_submission
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Report
@@ -31,7 +31,8 @@ Submit = Callable[..., list[Task]]
 @pytest.fixture
 def deck(settings: Settings) -> Deck:
     """A deck without its processes."""
-    return Deck(LoopStore.connect(settings, "deck"), Ringer(make_app(settings, "deck")), settings, Policy(()))
+    store = LoopStore.connect(settings, "deck")
+    return Deck(store, Ringer(store), settings, Policy(()))
 
 
 @pytest.fixture

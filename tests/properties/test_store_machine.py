@@ -21,7 +21,7 @@ from ormen.settings import Settings
 from ormen.spec import NO_RULES, Rules
 from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Remark, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import Assignment, NewTask, Wait
+from ormen.store.orders import Assignment, NewTask, Wait
 from ormen.task import PLACED, Port, State, Task
 from tests.properties import raw as must
 from tests.properties.depth import walks

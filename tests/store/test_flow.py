@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from ormen import messages
 from ormen.errors import IdTaken, NameTaken, NodeTaken, StillRunning
 from ormen.node import NodeState, Resources
 from ormen.reasons import Code, Reason
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Remark, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import Assigned, Assignment, NewTask
+from ormen.store.orders import Assigned, Assignment, NewTask
 from ormen.task import Port, State, Task, Wanted
 
 GIB = 1024**3
@@ -108,11 +109,12 @@ def test_a_list_with_one_taken_name_stores_nothing(deck: LoopStore) -> None:
 
 
 def test_an_assignment_reserves_and_rings_once(deck: LoopStore, agent: AgentStore) -> None:
-    """Assigning takes room from the node and asks for one ring while its inbox is not empty."""
+    """Assigning takes room from the node, and rings it once while its inbox is not empty."""
     ready(agent)
     submit(deck, 0), submit(deck, 1)
     first, second = assign(deck, 0), assign(deck, 1)
-    assert (first.code, first.ring, second.ring) == ("OK", True, False)
+    assert (first.code, second.code, first.unrung) == ("OK", "OK", ())
+    assert deck.client.llen(messages.node_queue("node-1")) == 1
     node = deck.node("node-1")
     assert (node.reserved, node.tasks) == (NEED + NEED, 2)
     taken = agent.take("node-1", "i1")
@@ -349,8 +351,8 @@ def test_every_key_is_known_or_has_a_time_to_live(deck: LoopStore, agent: AgentS
     ready(agent)
     task = run(deck, agent)
     deck.remove(task, force=True)
-    agent.confirm(task.id, node="node-1")
-    agent.take("node-1", "i1")
+    agent.confirm(task.id, node="node-1"), agent.take("node-1", "i1")
+    assert deck.client.lpop(messages.node_queue("node-1"))
     left = {key.removeprefix(deck.settings.prefix) for key in deck.client.keys("*") if deck.client.ttl(key) == -1}
     assert left <= {
         "cluster",

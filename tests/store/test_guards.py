@@ -14,7 +14,7 @@ from ormen.reasons import Code, Reason
 from ormen.store.agent import AgentStore, Late, Remark, Report
 from ormen.store.loops import LoopStore
 from ormen.store.losses import Loss, Word
-from ormen.store.manager import Assignment, NewTask, Wait
+from ormen.store.orders import Assignment, NewTask, Wait
 from ormen.store.scripts import BATCH
 from ormen.task import Health, Port, State, Task
 from tests.store.test_flow import IDS, assign, beat, card, lose, new, ready, run, silence, submit

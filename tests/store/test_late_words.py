@@ -8,7 +8,7 @@ from ormen.errors import IdTaken, NameTaken, StillRunning
 from ormen.reasons import Code, Reason
 from ormen.store.agent import AgentStore, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import Wait
+from ormen.store.orders import Wait
 from ormen.task import State, Task, Wanted
 from tests.store.test_flow import IDS, assign, card, lose, new, ready, run, silence, submit
 

@@ -11,7 +11,8 @@ import pytest
 from ormen.node import Resources
 from ormen.settings import Settings
 from ormen.store import listing
-from ormen.store.manager import ManagerStore, NewTask
+from ormen.store.manager import ManagerStore
+from ormen.store.orders import NewTask
 from ormen.task import State, Task
 
 NEED = Resources(1000, 0, 0)

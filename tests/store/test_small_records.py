@@ -9,7 +9,7 @@ import pytest
 from ormen.errors import IdTaken
 from ormen.store.agent import AgentStore, Remark, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import Assignment
+from ormen.store.orders import Assignment
 from ormen.task import Port, State
 from tests.store.test_flow import CHOSEN, IDS, assign, new, run, submit
 

@@ -13,7 +13,7 @@ from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Report
 from ormen.store.loops import LoopStore
-from ormen.store.manager import Assignment, NewTask
+from ormen.store.orders import Assignment, NewTask
 from ormen.task import Port, State, Task
 from worker_agent import facts
 from worker_agent.agent import Agent, Home, Ways

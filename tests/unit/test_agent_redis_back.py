@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ormen.settings import Settings
-from ormen.store.manager import Assignment, NewTask
+from ormen.store.orders import Assignment, NewTask
 from ormen.task import State, Task
 from tests.unit.agents import AgentBench
 from worker_agent.runtime import Container

@@ -1,26 +1,27 @@
 -- Give pending tasks to nodes, at most 100: the only verb that takes room, so it checks everything again.
 -- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind] and gpus = JSON of ids, absent where there are none, chosen = why this node, if that is said,
---       address of the node where there are ports, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old.
--- Replies: JSON list, one entry a task: [code, 1 if the node wants a ring, detail, former nodes that want one, as they may
+--       address of the node where there are ports, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old;
+--       rings = node -> {queue, message} that rings it.
+-- Replies: JSON list, one entry a task: [code, detail, nodes that want a ring and have none: former ones, as they may
 --       still have a container of the task]; code OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
 -- Race closed: any number of schedulers that placed on the same view; only what still fits is written.
 local function assign(a)
   local t, v = load(a.id), view(a.node)
-  if t.state ~= 'pending' or t.wanted ~= 'running' then return { 'STATE', 0, t.state or 'gone' } end
+  if t.state ~= 'pending' or t.wanted ~= 'running' then return { 'STATE', t.state or 'gone' } end
   local beat = redis.call('ZSCORE', P .. 'nodes:heartbeats', a.node)
   if not v or v.mode ~= 'active' or v.synced ~= '1' or v.trouble ~= '-' or not beat
-      or NOW - beat > tonumber(A.suspect) then return { 'NODE', 0, a.node } end
+      or NOW - beat > tonumber(A.suspect) then return { 'NODE', a.node } end
   local rule = a.group and forbidden(a, t)
-  if rule then return { rule, 0, a.node } end
+  if rule then return { rule, a.node } end
   local cpu, memory, disk = amounts(t.need)
   if t.seat == a.node then reserve(v, t.need, -1) end
-  if v.rcpu + cpu > v.cpu or v.rmemory + memory > v.memory or v.rdisk + disk > v.disk then return { 'FIT', 0, a.node } end
+  if v.rcpu + cpu > v.cpu or v.rmemory + memory > v.memory or v.rdisk + disk > v.disk then return { 'FIT', a.node } end
   local ports = cjson.decode(a.ports or '[]')
   local taken = clash(v.engine, ports, a.id)
-  if taken then return { 'PORT', 0, taken } end
+  if taken then return { 'PORT', taken } end
   local gpus = cjson.decode(a.gpus or '[]')
   local other = withheld(a.node, a.id, gpus)
-  if other then return { 'GPU', 0, other } end
+  if other then return { 'GPU', other } end
   release(t)
   if #gpus > 0 then lend(a.node, a.id, gpus) end
   v = view(a.node)
@@ -33,11 +34,11 @@ local function assign(a)
     address = a.address, assigned = int(NOW), detail = 'sent to ' .. a.node })
   move(t, 'scheduled', 'task.placed', nil, a.text)
   redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
-  local holders, former = cjson.decode(t.holders or '[]'), {}
-  for _, node in ipairs(holders) do if node ~= a.node and knock(node, a.id) == 1 then former[#former + 1] = node end end
+  local holders, unrung = cjson.decode(t.holders or '[]'), {}
   if not has(holders, a.node) then holders[#holders + 1] = a.node end
   set(t, { holders = cjson.encode(holders) })
-  return { 'OK', knock(a.node, a.id), t.attempt, former }
+  for _, node in ipairs(holders) do if knock(node, a.id) == 1 then unrung[#unrung + 1] = node end end
+  return { 'OK', t.attempt, unrung }
 end
 
 for i, a in ipairs(A.tasks) do A.tasks[i] = assign(a) end

@@ -108,14 +108,18 @@ local function release(t)
   unset(t, 'seat', 'engine', 'here')
 end
 
--- Put a task into a node's inbox; 1 when the inbox was empty, so that the node wants a ring. A node that is lost or
--- forgotten gets nothing, so that nothing grows for it: on its return its agent reads every record it may hold.
+-- Put a task into a node's inbox, and ring the node if the inbox was empty: with the message that the verb was given for
+-- it, {queue, text}; without one this returns 1, for a ring that is to follow. A node that is lost or forgotten gets
+-- nothing, so that nothing grows for it: on its return its agent reads every record it may hold.
 local function knock(node, id)
   local raw = redis.call('HGET', P .. 'nodes:view', node)
   if not raw or string.match(raw, '^%S+ %S+ %S+ (%S+)') == '1' then return 0 end
   if redis.call('RPUSH', P .. 'node:' .. node .. ':inbox', id) > 1 then return 0 end
   redis.call('HSET', P .. 'node:' .. node, 'inbox_since', int(NOW))
-  return 1
+  local ring = A.rings and A.rings[node]
+  if not ring then return 1 end
+  redis.call('LPUSH', ring[1], ring[2])
+  return 0
 end
 
 local function waiting() return redis.call('ZCARD', P .. 'pending') > 0 and 1 or 0 end
