@@ -48,7 +48,7 @@ GUARDS = (
     lua("report: nothing of a tombstone", "report", "t.wanted == 'removed' or ", ""),
     lua("report: permitted transitions only", "report", "if not has(A.sources, t.state)", "if false"),
     lua("report: a stop that meets a crash", "report", "if to == 'pending' and t.wanted == 'stopped'", "if false"),
-    lua("take: received once", "take", " and not head[4] then", " then"),
+    lua("take: received once", "take", " and not t.received then", " then"),
     lua("note: the fence", "note", "t.node ~= A.node or t.attempt ~= A.attempt or ", ""),
     lua("note: only while placed", "note", "not (t.state == 'scheduled' or t.state == 'running')", "false"),
     lua("pin: the fence", "pin", "t.node ~= A.node or t.attempt ~= A.attempt or ", ""),

@@ -78,9 +78,13 @@ BATCH = 100
 
 @cache
 def source(verb: str) -> str:
-    """Return a verb's whole text: what scripts share, then its own."""
+    """Return a verb's whole text: what scripts share, then its own, and that its counts are kept at its end."""
     folder = resources.files("ormen.store") / "lua"
-    return "".join((folder / f"{part}.lua").read_text() for part in (*SHARED.get(verb, WRITING), verb))
+    shared, own = (
+        "".join((folder / f"{part}.lua").read_text() for part in parts)
+        for parts in (SHARED.get(verb, WRITING), (verb,))
+    )
+    return f"{shared}\nlocal function verb()\n{own}\nend\nlocal reply = verb()\nkeep_counts()\nreturn reply\n"
 
 
 class Scripts:

@@ -22,22 +22,22 @@ local function assign(a)
   local gpus = cjson.decode(a.gpus or '[]')
   local other = withheld(a.node, a.id, gpus)
   if other then return { 'GPU', other } end
-  release(t)
+  if t.seat then
+    release(t)
+    v = view(a.node)
+  end
   if #gpus > 0 then lend(a.node, a.id, gpus) end
-  v = view(a.node)
   reserve(v, t.need, 1)
   put_view(a.node, v)
-  hold(v.engine, ports, t)
-  settle(a, t)
+  hold(v.engine, ports, a.id)
   unset(t, 'cid', 'exit', 'started', 'ended', 'healthy', 'health', 'probes', 'restart', 'restart_code', 'ports', 'gpus', 'address', 'placement', 'chosen')
-  set(t, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports, gpus = a.gpus, chosen = a.chosen,
-    address = a.address, assigned = int(NOW), detail = 'sent to ' .. a.node })
-  move(t, 'scheduled', 'task.placed', nil, a.text)
-  redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
   local holders, unrung = cjson.decode(t.holders or '[]'), {}
   if not has(holders, a.node) then holders[#holders + 1] = a.node end
-  set(t, { holders = cjson.encode(holders) })
-  for _, node in ipairs(holders) do if knock(node, a.id) == 1 then unrung[#unrung + 1] = node end end
+  move(t, 'scheduled', 'task.placed', nil, a.text, { node = a.node, seat = a.node, attempt = int(t.attempt + 1), ports = a.ports,
+    gpus = a.gpus, chosen = a.chosen, address = a.address, assigned = int(NOW), detail = 'sent to ' .. a.node, here = settle(a),
+    engine = #ports > 0 and v.engine or nil, holders = cjson.encode(holders) })
+  redis.call('SADD', P .. 'node:' .. a.node .. ':tasks', a.id)
+  for _, node in ipairs(holders) do if knock(node, a.id, node == a.node) == 1 then unrung[#unrung + 1] = node end end
   return { 'OK', t.attempt, unrung }
 end
 

@@ -23,8 +23,28 @@ local function set(t, fields)
 end
 
 local function unset(t, ...)
-  for _, field in ipairs({ ... }) do t[field] = nil end
-  redis.call('HDEL', P .. 'task:' .. t.id, ...)
+  local gone = {}
+  for _, field in ipairs({ ... }) do
+    if t[field] then
+      t[field] = nil
+      gone[#gone + 1] = field
+    end
+  end
+  if #gone > 0 then redis.call('HDEL', P .. 'task:' .. t.id, unpack(gone)) end
+end
+
+-- Count: what a verb has counted is written as it ends (scripts.py), each number once however many tasks it had.
+local counted = {}
+local function count(key, field, n)
+  counted[key] = counted[key] or {}
+  counted[key][field] = (counted[key][field] or 0) + n
+end
+local function keep_counts()
+  for key, fields in pairs(counted) do
+    for field, n in pairs(fields) do
+      if n ~= 0 then redis.call('HINCRBY', P .. key, field, n) end
+    end
+  end
 end
 
 -- Let a task wait: behind those of a higher priority and older ones of its own, from `next` on, and at most for its `patience`, where its
@@ -110,9 +130,9 @@ end
 
 -- Put a task into a node's inbox, and ring the node if the inbox was empty: with the message that the verb was given for
 -- it, {queue, text}; without one this returns 1, for a ring that is to follow. A node that is lost or forgotten gets
--- nothing, so that nothing grows for it: on its return its agent reads every record it may hold.
-local function knock(node, id)
-  local raw = redis.call('HGET', P .. 'nodes:view', node)
+-- nothing, so that nothing grows for it: on its return its agent reads every record it may hold. `seen`: it is not lost.
+local function knock(node, id, seen)
+  local raw = seen and '' or redis.call('HGET', P .. 'nodes:view', node)
   if not raw or string.match(raw, '^%S+ %S+ %S+ (%S+)') == '1' then return 0 end
   if redis.call('RPUSH', P .. 'node:' .. node .. ':inbox', id) > 1 then return 0 end
   redis.call('HSET', P .. 'node:' .. node, 'inbox_since', int(NOW))

@@ -32,8 +32,9 @@ if A.list ~= '' and redis.call('EXISTS', refused) == 1 then return cjson.encode(
 if A.dry ~= '1' then
   local state = 'pending'
   for _, n in ipairs(fresh) do
-    redis.call('HSET', P .. 'spec:' .. n.spec, 'json', A.specs[n.spec])
-    redis.call('HINCRBY', P .. 'spec:' .. n.spec, 'tasks', 1)
+    if A.specs[n.spec] then redis.call('HSET', P .. 'spec:' .. n.spec, 'json', A.specs[n.spec]) end
+    A.specs[n.spec] = nil
+    count('spec:' .. n.spec, 'tasks', 1)
     redis.call('HSET', P .. 'names', n.name, n.id)
     redis.call('ZADD', P .. 'tasks:' .. state, NOW, n.id)
     redis.call('ZADD', P .. 'ids', 0, n.id)
@@ -41,11 +42,11 @@ if A.dry ~= '1' then
     redis.call('HSET', P .. 'task:' .. n.id, 'name', n.name, 'spec', n.spec, 'digest', string.sub(n.digest, 1, DIGITS), 'container', n.container,
       'need', n.need, 'wanted', 'running', 'state', state, 'attempt', '0', 'created', int(NOW), 'next', due, 'rev', '1')
     local t = { id = n.id, name = n.name, attempt = '0', created = NOW, next = due, events = '' }
-    if n.pin then redis.call('HINCRBY', P .. 'pin:' .. n.pin, 'tasks', 1) end
+    if n.pin then count('pin:' .. n.pin, 'tasks', 1) end
     happened(t, 'task.accepted', { text = n.text or '' }, { pin = n.pin, priority = n.priority,
       patience = n.patience, until_ms = n.patience and int(NOW + n.patience) })
     queue(t)
-    redis.call('HINCRBY', P .. 'counts', state, 1)
+    count('counts', state, 1)
   end
 end
 return cjson.encode({ known = known })

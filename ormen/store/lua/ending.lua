@@ -22,7 +22,7 @@ local function bury(t, text)
   if redis.call('HGET', P .. 'names', t.name) == t.id then redis.call('HDEL', P .. 'names', t.name) end
   redis.call('ZREM', P .. 'past', t.name .. '\0' .. t.created .. '\0' .. t.id)
   for _, index in ipairs({ 'tasks:' .. t.state, 'ids', 'ended', 'pending', 'waiting', 'deadlines', 'scheduled' }) do redis.call('ZREM', P .. index, t.id) end
-  redis.call('HINCRBY', P .. 'counts', t.state, -1)
+  count('counts', t.state, -1)
   if (t.state ~= 'scheduled' and t.state ~= 'running') or (view(t.seat or '') or {}).lost == '1' then release(t) end
   local ring, left = {}, {}
   for _, node in ipairs(cjson.decode(t.holders or '[]')) do

@@ -16,9 +16,9 @@ local function forbidden(a, t)
   if away[1] or away[2] then return 'FAR' end
 end
 
--- Note in record and indexes who is here now, until `release`.
-local function settle(a, t)
-  if not a.group then return end
-  set(t, { here = a.group .. (a.far and ' !' .. a.far or '') })
-  beside(a.node, t.here, 1)
+-- Note in the indexes who is here now, until `release`; return what the record says of it.
+local function settle(a)
+  local here = a.group and a.group .. (a.far and ' !' .. a.far or '')
+  if here then beside(a.node, here, 1) end
+  return here
 end

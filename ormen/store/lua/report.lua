@@ -12,17 +12,16 @@ local function started(t)
   -- How long the start took, for /metrics: the least k for which 2^k ms are enough, and the sum (figures.py).
   local took, k = math.max(0, NOW - (t.assigned or NOW)), 0
   while 2 ^ k < took do k = k + 1 end
-  redis.call('HINCRBY', P .. 'figures', 'start ' .. int(k), 1)
-  redis.call('HINCRBY', P .. 'figures', 'start sum', int(took))
-  set(t, { started = int(NOW) })
+  count('figures', 'start ' .. int(k), 1)
+  count('figures', 'start sum', took)
+  return int(NOW)
 end
 
 local t = load(A.id)
 local function reply(accepted, ring) return cjson.encode({ accepted = accepted, ring = ring, record = t.state and t or nil }) end
 if not t.state or t.wanted == 'removed' or t.node ~= A.node or t.attempt ~= A.attempt then return reply(0, 0) end
 if A.started and t.state == 'scheduled' and A.to ~= 'running' then
-  started(t)
-  move(t, 'running', 'task.running', nil, A.started)
+  move(t, 'running', 'task.running', nil, A.started, { started = started(t) })
 end
 if not has(A.sources, t.state) then return reply(0, 0) end
 local to, code, text, frees = A.to, A.code, A.text, A.release == '1'
@@ -32,11 +31,12 @@ elseif (to == 'completed' or to == 'failed') and t.wanted == 'running' and t.res
   to, code, text = 'pending', 'RESTARTED', A.again
 end
 if A.set.ports == '[]' and not t.ports then A.set.ports = nil end
-set(t, A.set)
 if to == 'running' then
-  started(t)
+  A.set.started = started(t)
   unset(t, 'detail', 'received', 'avoid')
 else
+  set(t, A.set)
+  A.set = nil
   close(t, code, text, A.log)
   if A.spends == '1' then set(t, { tries = int((t.tries or 0) + 1) }) end
   if A.delays then set(t, { delays = A.delays }) end
@@ -52,5 +52,5 @@ if to == 'pending' then
 elseif to ~= 'running' then
   retire(t)
 end
-move(t, to, 'task.' .. to, code, text)
+move(t, to, 'task.' .. to, code, text, A.set)
 return reply(1, to ~= 'running' and waiting() or 0)

@@ -10,13 +10,14 @@ for _, id in ipairs(redis.call('LPOP', inbox, 100) or {}) do
     if string.sub(id, 1, 1) == '?' then
       out[#out + 1] = { id, redis.call('HGETALL', P .. 'request:' .. string.sub(id, 2)), '', '' }
     else
-      local head = redis.call('HMGET', P .. 'task:' .. id, 'state', 'wanted', 'node', 'received')
-      if head[1] == 'scheduled' and head[2] == 'running' and head[3] == A.node and not head[4] then
-        local t = load(id)
+      local t = load(id)
+      if t.state == 'scheduled' and t.wanted == 'running' and t.node == A.node and not t.received then
         redis.call('ZADD', P .. 'scheduled', NOW, id)
         happened(t, 'task.received', { text = 'by ' .. A.node }, { received = '1', rev = int(t.rev + 1) })
       end
-      out[#out + 1] = { id, unpack(whole(id)) }
+      local record = {}
+      for field, value in pairs(t) do if field ~= 'id' then record[#record + 1], record[#record + 2] = field, value end end
+      out[#out + 1] = { id, unpack(whole(id, record)) }
     end
   end
 end

@@ -11,14 +11,13 @@ local function clash(engine, ports, id)
   end
 end
 
-local function hold(engine, ports, t)
+local function hold(engine, ports, id)
   local key = P .. 'engine:' .. engine .. ':ports'
   for _, p in ipairs(ports) do
     local field = p[2] .. '/' .. p[3]
     local held = redis.call('HGET', key, field)
-    redis.call('HSET', key, field, (held and held .. ' ' or '') .. p[4] .. '=' .. t.id)
+    redis.call('HSET', key, field, (held and held .. ' ' or '') .. p[4] .. '=' .. id)
   end
-  if #ports > 0 then set(t, { engine = engine }) end
 end
 
 -- Return the first of these GPUs that a node has not, or that another task has.
