@@ -68,8 +68,10 @@ def place_tasks(
     *,
     ring: Callable[[Mapping[str, Sequence[str]]], object],
     look: Look | None = None,
-) -> None:
+) -> dict[str, Task]:
     """Assign every task that fits, and note on each other why it waits. Tasks that need no node are left alone.
+
+    Return the records, as they are then, of those that were given their first attempt.
 
     A higher priority has its turn first. A node is rung as it is given a task; `ring` is given those nodes that are to
     be rung beside, each with no task's name. `look` is the first, if somebody just looked.
@@ -78,8 +80,9 @@ def place_tasks(
     refusals: dict[str, Refusal] = {}
     known = {task.id: task for task in tasks}
     open_tasks = [task for task in tasks if task.state is State.PENDING and task.wanted is Wanted.RUNNING]
+    given: dict[str, Task] = {}
     if not open_tasks:
-        return
+        return given
     began, races = time.monotonic(), 0
     for _ in range(ROUNDS):
         if not open_tasks:
@@ -87,7 +90,13 @@ def place_tasks(
         answers, nodes = _choose(store, open_tasks, settings, look)
         look = None
         refusals |= {answer.key: answer for answer in answers if isinstance(answer, Refusal)}
-        done = store.assign([answer for answer in answers if isinstance(answer, Assignment)], nodes=nodes)
+        chosen = [answer for answer in answers if isinstance(answer, Assignment)]
+        done = store.assign(chosen, nodes=nodes)
+        given |= {
+            a.task: a.given(known[a.task], assigned.at_ms)
+            for a, assigned in zip(chosen, done, strict=True)
+            if assigned.placed and assigned.detail == "1"
+        }
         unrung |= {node: () for assigned in done for node in assigned.unrung}
         open_tasks = _lost_races(open_tasks, done)
         races += len(open_tasks)
@@ -96,6 +105,7 @@ def place_tasks(
         ring(unrung)
     _defer(store, known, refusals)
     store.tally("placing", took_ms, races=races)
+    return given
 
 
 def _defer(store: ManagerStore, tasks: Mapping[str, Task], refusals: Mapping[str, Refusal]) -> None:

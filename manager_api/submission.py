@@ -54,8 +54,9 @@ def submit(deck: Deck, items: Sequence[Item]) -> list[Task]:
     try:
         new, created = _store(deck.store, items, by=deck.by)
         before = deck.store.read(created.known) if created.known else {}
-        _place(deck, [*new, *(task for task in before.values() if task)], look=created.look)
-        stored = deck.store.read([item.id for item in items])
+        given = _place(deck, [*new, *(task for task in before.values() if task)], look=created.look)
+        known = {task.id: given[task.id] for task in new if task.id in given}
+        stored = known | deck.store.read([item.id for item in items if item.id not in known])
     except StoreUnavailable as fault:
         raise StoreUnavailable(
             f"{fault.sentence}; whether the task was stored is not known",
@@ -106,7 +107,8 @@ def _create_in(cluster: str, store: ManagerStore, items: Sequence[Item], *, by: 
         for item in items
     ]
     created = store.create(new, specs, by=by, cluster=cluster)
-    return [task.waiting(specs[task.spec_id]) for task in new if task.id not in created.known], created
+    stored = [task.waiting(specs[task.spec_id], created.at_ms[task.id]) for task in new if task.id not in created.known]
+    return stored, created
 
 
 def _milliseconds(seconds: float | None) -> int | None:
@@ -192,5 +194,5 @@ def after(deck: Deck, task: Task, changed: Changed, *, kind: str) -> Task:
     return now or replace(task, state=State.COMPLETED, wanted=Wanted.REMOVED)
 
 
-def _place(deck: Deck, tasks: Sequence[Task], *, look: Look | None = None) -> None:
-    place_tasks(deck.store, tasks, deck.settings, ring=deck.ringer.ring_nodes, look=look)
+def _place(deck: Deck, tasks: Sequence[Task], *, look: Look | None = None) -> dict[str, Task]:
+    return place_tasks(deck.store, tasks, deck.settings, ring=deck.ringer.ring_nodes, look=look)

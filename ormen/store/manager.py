@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ormen.errors import OrmenError, StillRunning, TaskNotFound
@@ -17,7 +17,7 @@ from ormen.store.figures import FigureStore
 from ormen.store.fleet import interval_ms
 from ormen.store.keeping import Keeper
 from ormen.store.losses import LossStore
-from ormen.store.orders import Assigned, Assignment, Changed, Created, NewTask, Wait
+from ormen.store.orders import FIRST_LOOK_MS, Assigned, Assignment, Changed, Created, NewTask, Wait
 from ormen.store.picture import Look
 from ormen.store.records import pack_need, pack_placement, pack_ports
 from ormen.store.redis import AnotherCluster, answering
@@ -26,16 +26,19 @@ from ormen.store.scripts import BATCH
 from ormen.store.tasks import TaskReader
 from ormen.task import State, Task
 
-FIRST_LOOK_MS = 5000
-"""A new task is placed by the request that creates it; the loops look at it this much later, should that die."""
+
+def _batches(assignments: Sequence[Assignment]) -> Iterator[tuple[Sequence[Assignment], dict[str, list[str]]]]:
+    """Yield what one script is given, and the names of the tasks of each node that it is the first to ring."""
+    names: dict[str, list[str]] = {}
+    for a in assignments:
+        names.setdefault(a.node, []).append(a.name)
+    for start in range(0, len(assignments), BATCH):
+        batch = assignments[start : start + BATCH]
+        yield batch, {a.node: names.pop(a.node) for a in batch if a.node in names}
 
 
-def _names(batch: Sequence[Assignment]) -> dict[str, list[str]]:
-    """Return for each node the names of its new tasks."""
-    found: dict[str, list[str]] = {}
-    for a in batch:
-        found.setdefault(a.node, []).append(a.name)
-    return found
+def _placed(at_ms: str = "0", unrung: Sequence[str] = ()) -> tuple[int, tuple[str, ...]]:
+    return int(at_ms), tuple(unrung)
 
 
 def _row(a: Assignment) -> dict[str, Any]:
@@ -114,7 +117,10 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         if rows:
             names = {task.id: task.name for task in tasks}
             raise self.conflict(*(Clash(code, names[task], task, holder) for code, task, holder in rows))
-        return Created(frozenset(known for reply in replies for known in reply["known"] or ()), Look(connections, seen))
+        known = frozenset(known for reply in replies for known in reply["known"] or ())
+        stored = zip(batches, replies[len(checks) :], strict=True)
+        at_ms = {task.id: int(reply["now"]) for batch, reply in stored for task in batch}
+        return Created(known, at_ms, Look(connections, seen))
 
     def conflict(self, *clashes: Clash) -> OrmenError:
         """Return the error for ids and names that other tasks have."""
@@ -131,13 +137,13 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         pace_ms = self.pace_ms() if nodes is None else interval_ms(nodes)
         suspect = str(pace_ms * self.settings.suspect_intervals)
         batches = [
-            {"tasks": [_row(a) for a in batch], "suspect": suspect, "rings": rings(_names(batch))}
-            for batch in (assignments[start : start + BATCH] for start in range(0, len(assignments), BATCH))
+            {"tasks": [_row(a) for a in batch], "suspect": suspect, "rings": rings(nodes_names)}
+            for batch, nodes_names in _batches(assignments)
         ]
         replies = [row for reply in self.run_each("assign", batches) for row in reply]
         return [
-            Assigned(a.task, a.node, code, str(detail), tuple(*unrung))
-            for a, (code, detail, *unrung) in zip(assignments, replies, strict=True)
+            Assigned(a.task, a.node, code, str(detail), *_placed(*placed))
+            for a, (code, detail, *placed) in zip(assignments, replies, strict=True)
         ]
 
     @answering

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ormen.node import Resources
 from ormen.reasons import Reason
 from ormen.spec import NO_RULES, USUAL_PRIORITY, Rules
 from ormen.store.picture import Look
-from ormen.task import Port, State, Task, Wanted
+from ormen.task import Attempt, Port, State, Task, Wanted
+
+
+FIRST_LOOK_MS = 5000
+"""A new task is placed by the request that creates it; the loops look at it this much later, should that die."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,22 @@ class NewTask:
     priority: int = USUAL_PRIORITY
     pin_id: str = ""
 
-    def waiting(self, spec: Mapping[str, Any]) -> Task:
-        """Return the record as it was just stored, but for its times: enough to place it without reading it."""
+    def waiting(self, spec: Mapping[str, Any], now_ms: int) -> Task:
+        """Return the record as it was stored then, so that it need not be read to be placed."""
         return Task(
-            self.id, self.name, spec, Wanted.RUNNING, State.PENDING, 0, self.container_name,
+            self.id, self.name, spec, Wanted.RUNNING, State.PENDING, now_ms, self.container_name,
+            next_try_ms=now_ms + FIRST_LOOK_MS,
+            until_ms=None if self.patience_ms is None else now_ms + self.patience_ms,
             revision=1, spec_id=self.spec_id, pin_id=self.pin_id,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The ids that were known already with the same content, and the fleet as it was just then."""
+    """The ids that were known already with the same content, when each other was stored, the fleet as it was then."""
 
     known: frozenset[str]
+    at_ms: Mapping[str, int]
     look: Look
 
 
@@ -67,18 +74,29 @@ class Assignment:
     rules: Rules = NO_RULES
     name: str = ""
 
+    def given(self, task: Task, at_ms: int) -> Task:
+        """Return the record of a task that had had no attempt, as this has left it then."""
+        return replace(
+            task, state=State.SCHEDULED, attempt=1, node=self.node, seat=self.node, detail=f"sent to {self.node}",
+            next_try_ms=None, ports=self.ports, address=self.address if self.ports else None, gpus=self.gpus,
+            placement=self.placement or None, attempts=(Attempt(1, self.node, assigned_ms=at_ms),),
+            revision=task.revision + 1,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
     """What became of an assignment: `code` is OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
 
-    `unrung` are nodes that want a ring and were given none: they may still have a container of an earlier attempt.
+    `detail` is what stood in the way; of one that is placed the attempt, and `at_ms` when it was. `unrung` are nodes
+    that want a ring and were given none: they may still have a container of an earlier attempt.
     """
 
     task: str
     node: str
     code: str
     detail: str
+    at_ms: int = 0
     unrung: tuple[str, ...] = ()
 
     @property

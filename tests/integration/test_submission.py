@@ -22,6 +22,7 @@ from ormen.schema import Item, load_submission
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore, Heartbeat, NodeCard, Report
 from ormen.store.loops import LoopStore
+from ormen.store.scripts import BATCH
 from ormen.task import State, Task, Wanted
 
 GIB = 1024**3
@@ -76,6 +77,17 @@ def test_the_answer_to_a_submission_names_the_node(deck: Deck, agent: AgentStore
     assert task.placement is not None
     assert task.placement["fitted"] == 1
     assert deck.store.queue_lengths(["node.node-1"]) == {"node.node-1": 1}
+
+
+def test_the_answer_to_a_submission_is_what_is_stored(deck: Deck, agent: AgentStore) -> None:
+    """The records of new tasks are told without being read again, over several scripts too, as a reader gets them."""
+    join(agent), join(agent, "node-2")
+    plain: dict[str, object] = {"image": "x", "cpu": 0.01, "memory": "8MiB"}
+    more: dict[str, object] = {"ports": [{"container": 80}], "deadline": {"wait": "1h"}, "far": "b", "priority": 70}
+    listed = items(*(plain for _ in range(BATCH)), plain | more, plain | {"cpu": 99})
+    told = submission.submit(deck, listed)
+    assert [task.state for task in told] == [*[State.SCHEDULED] * (BATCH + 1), State.PENDING]
+    assert {task.id: task for task in told} == deck.store.read([item.id for item in listed])
 
 
 def test_what_fits_nowhere_waits_and_says_why(deck: Deck, agent: AgentStore) -> None:

@@ -6,7 +6,7 @@
 --       patience: milliseconds after which it fails if it does not run, or absent; priority: or absent for 50;
 --       wait: milliseconds until the loops may look at it, so that the request that creates it places it first.
 -- Replies: JSON {cluster = its id} where it is another, or {conflicts = list of [code, id, other id]}, and nothing written;
---       or {known = ids with the same content}.
+--       or {known = ids with the same content, now = the time of the others' creation}.
 -- Race closed: two clients with the same id or name; the second sees the first's record or conflict.
 -- A content is told from another by so many digits of its hash; a record of before has all 64.
 local DIGITS = 16
@@ -49,4 +49,4 @@ if A.dry ~= '1' then
     count('counts', state, 1)
   end
 end
-return cjson.encode({ known = known })
+return cjson.encode({ known = known, now = int(NOW) })
