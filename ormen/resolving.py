@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -57,7 +56,11 @@ def resolve(raw: Mapping[str, Any]) -> Spec:
     What is alike but for those is read once and then remembered, unless it is very long. Raises InvalidSpec if it is
     faulty after all, as a spec stored by a later version may be.
     """
-    text = template(raw)
+    return of_template(template(raw))
+
+
+def of_template(text: str) -> Spec:
+    """Return the spec of a `template`; see `resolve`."""
     return _remembered(text) if len(text) <= LONGEST_REMEMBERED else load(json.loads(text))
 
 
@@ -66,18 +69,17 @@ def template(raw: Mapping[str, Any]) -> str:
     return json.dumps({field: value for field, value in raw.items() if field not in OWN}, separators=(",", ":"))
 
 
-def with_own(common: Spec, raw: Mapping[str, Any]) -> Spec:
-    """Return the spec of a template with the id and the name of `raw`; raise InvalidSpec with every fault of `raw`."""
+def own_of(common: Spec, raw: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return id and name of `raw`, of whose template `common` is the spec; raise InvalidSpec with every fault of it."""
     try:
-        own: dict[str, Any] = {
-            field: None if raw.get(field) is None else read(raw[field]) for field, read in OWN.items()
-        }
+        own = {field: None if raw.get(field) is None else read(raw[field]) for field, read in OWN.items()}
     except ValidationError:
-        return load(raw)
+        own = {}
     rules = common.rules
-    if rules is not None and any(neighbour_conflicts({**own, "near": rules.near, "far": rules.far})):
-        return load(raw)
-    return common if own == {field: getattr(common, field) for field in OWN} else replace(common, **own)
+    if not own or (rules and any(neighbour_conflicts({**own, "near": rules.near, "far": rules.far}))):
+        whole = load(raw)
+        own = {"id": whole.id, "name": whole.name}
+    return own
 
 
 @lru_cache(maxsize=4096)

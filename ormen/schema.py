@@ -12,12 +12,12 @@ import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ormen.errors import Fault, InvalidSpec, PolicyForbids, TooLarge
 from ormen.fields import kind
 from ormen.policy import Policy
-from ormen.resolving import load, resolve, template, with_own
+from ormen.resolving import load, of_template, own_of, resolve, template
 from ormen.spec import Spec
 from ormen.task_schema import MOST_COUNT, TaskSchema
 
@@ -55,12 +55,16 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """One spec of a body and the id of its first, or only, task. `path` leads to the spec; `like` is its template."""
+    """One spec of a body, the id of its first, or only, task, and the name that was sent.
+
+    `path` leads to the spec; `like` is its template.
+    """
 
     path: tuple[int, ...]
     raw: Mapping[str, Any]
     spec: Spec
     id: str
+    name: str | None
     like: str
 
     def ids(self) -> list[str]:
@@ -70,7 +74,7 @@ class _Family:
         return [str(uuid.uuid5(parent, str(number))) for number in range(1, self.spec.count + 1)]
 
     def names(self, *, digits: int = 4) -> list[str]:
-        first = self.spec.name or default_name(self.spec.image, self.id, digits=digits)
+        first = self.name or default_name(self.spec.image, self.id, digits=digits)
         if self.spec.count is None:
             return [first]
         return [f"{first}-{number}" for number in range(1, self.spec.count + 1)]
@@ -86,20 +90,19 @@ def load_submission(body: object, *, policy: Policy, new_id: Callable[[], str]) 
     listed = isinstance(body, list)
     raws: Sequence[object] = body if isinstance(body, list) else (body,)
     _refuse_too_many(raws)
-    specs, faults = _read_all(raws, listed=listed)
+    read, faults = _read_all(raws, listed=listed)
     if listed and not raws:
         faults.append(Fault((), "REQUIRED", "the list holds no task"))
     if faults:
         raise InvalidSpec(faults)
-    _refuse_forbidden(specs, policy, listed=listed)
+    _refuse_forbidden([spec for _, spec, *_ in read], policy, listed=listed)
     families = [
-        _Family((index,) if listed else (), raw, spec, spec.id or new_id(), template(raw))
-        for index, (raw, spec) in enumerate(zip(raws, specs, strict=True))
-        if isinstance(raw, Mapping)  # every raw is one, or it had a fault
+        _Family((index,) if listed else (), raw, spec, task_id or new_id(), name, like)
+        for index, (raw, spec, task_id, name, like) in enumerate(read)
     ]
     if faults := list(_faults_of_doubles(families)):
         raise InvalidSpec(faults)
-    return Submission(tuple(_items(families)), is_list=listed or specs[0].count is not None)
+    return Submission(tuple(_items(families)), is_list=listed or read[0].spec.count is not None)
 
 
 def default_name(image: str, task_id: str, *, digits: int = 4) -> str:
@@ -120,20 +123,30 @@ def _refuse_too_many(raws: Sequence[object]) -> None:
         raise TooLarge(sentence, hint="send several requests", tasks=total, most=MOST_TASKS)
 
 
-def _read_all(raws: Sequence[object], *, listed: bool) -> tuple[list[Spec], list[Fault]]:
-    specs: list[Spec] = []
+class _Read(NamedTuple):
+    """A spec as sent and resolved, the id and the name of it if there were any, and its template."""
+
+    raw: Mapping[str, Any]
+    spec: Spec
+    id: str | None
+    name: str | None
+    like: str
+
+
+def _read_all(raws: Sequence[object], *, listed: bool) -> tuple[list[_Read], list[Fault]]:
+    found: list[_Read] = []
     faults: list[Fault] = []
     for index, raw in enumerate(raws):
         if len(faults) >= MOST_FAULTS:
             break
         try:
-            specs.append(_read(raw))
+            found.append(_read(raw))
         except InvalidSpec as error:
             faults += (replace(fault, path=(index, *fault.path) if listed else fault.path) for fault in error.faults)
-    return specs, faults
+    return found, faults
 
 
-def _read(raw: object) -> Spec:
+def _read(raw: object) -> _Read:
     """Return one spec; what is like another but for id and name costs little, in this body and in later ones."""
     if not isinstance(raw, Mapping):
         detail = f"a task is an object, or a list of objects, not {kind(raw)}"
@@ -141,8 +154,10 @@ def _read(raw: object) -> Spec:
     # With a count the length of the name matters. And of what is faulty every fault must be told.
     if raw.get("count") is None:
         with contextlib.suppress(InvalidSpec, TypeError, ValueError, RecursionError):
-            return with_own(resolve(raw), raw)
-    return load(raw)
+            common = of_template(like := template(raw))
+            return _Read(raw, common, like=like, **own_of(common, raw))
+    spec = load(raw)
+    return _Read(raw, spec, spec.id, spec.name, template(raw))
 
 
 def _refuse_forbidden(specs: Sequence[Spec], policy: Policy, *, listed: bool) -> None:
@@ -162,7 +177,7 @@ def _faults_of_doubles(families: Sequence[_Family]) -> Iterator[Fault]:
     ids: dict[str, tuple[int, ...]] = {}
     names: dict[str, tuple[int, ...]] = {}
     for family in families:
-        given = family.names() if family.spec.name else []
+        given = family.names() if family.name else []
         for field, values, seen in (("id", family.ids(), ids), ("name", given, names)):
             double = next((value for value in values if value in seen), None)
             if double is not None:
@@ -173,11 +188,11 @@ def _faults_of_doubles(families: Sequence[_Family]) -> Iterator[Fault]:
 
 def _items(families: Sequence[_Family]) -> Iterator[Item]:
     """Yield the tasks; a default name that the body already holds gets more digits of its id."""
-    taken = {name for family in families if family.spec.name for name in family.names()}
+    taken = {name for family in families if family.name for name in family.names()}
     contents: dict[str, str] = {}
     for family in families:
         names = family.names()
-        if not family.spec.name:
+        if not family.name:
             digits = next((some for some in (4, 8, 16) if not taken.intersection(family.names(digits=some))), 22)
             names = family.names(digits=digits)
             taken.update(names)
@@ -186,7 +201,7 @@ def _items(families: Sequence[_Family]) -> Iterator[Item]:
         content = contents[family.like]
         for task_id, name in zip(family.ids(), names, strict=True):
             # A default name follows from image and id, so it adds nothing to the content.
-            digest = hashlib.sha256((content + (name if family.spec.name else "")).encode()).hexdigest()
+            digest = hashlib.sha256((content + (name if family.name else "")).encode()).hexdigest()
             yield Item(task_id, name, family.raw, family.spec, digest)
 
 

@@ -62,7 +62,8 @@ class TaskSchema(Strict):
     name = Leaf(
         read.name,
         TEXT | {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", "example": "web",
-                "description": "One live task has it; left out, the image's last part and four digits of the id."},
+                "description": "One live task has it; left out, the image's last part and four digits of the id, "
+                               "more where that is taken."},
     )  # fmt: skip
     image = Leaf(
         image_reference.image,

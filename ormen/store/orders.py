@@ -12,7 +12,6 @@ from ormen.spec import NO_RULES, USUAL_PRIORITY, Rules
 from ormen.store.picture import Look
 from ormen.task import Attempt, Port, State, Task, Wanted
 
-
 FIRST_LOOK_MS = 5000
 """A new task is placed by the request that creates it; the loops look at it this much later, should that die."""
 

@@ -212,6 +212,14 @@ def test_a_default_name_that_is_taken_grows(deck: Deck) -> None:
     assert (first.name, second.name) == ("x-7f3c", "x-7f3c1111")
 
 
+def test_default_names_of_a_crowd_are_longer_from_the_start(deck: Deck) -> None:
+    """Four digits of a thousand ids are likely taken, and the whole list would be stored twice for it."""
+    told = submission.submit(deck, items(*({"image": "x"} for _ in range(submission.CROWD + 1))))
+    assert {len(task.name) for task in told} == {len("x-12345678")}
+    counted = submission.submit(deck, items({"image": "x", "count": submission.CROWD + 1}))
+    assert {len(task.name.rpartition("-")[0]) for task in counted} == {len("x-1234")}
+
+
 def test_liveness_moves_the_tasks_of_a_silent_node(deck: Deck, agent: AgentStore, loops: Loops) -> None:
     """A node that is silent beyond its limit is lost, and its tasks run elsewhere with the reason on record."""
     join(agent, "node-1")
