@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ormen.image_pin import Pin
@@ -93,49 +93,19 @@ class Decoded:
 
 def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pin: Pin | None = None) -> Task:
     """Return the task of a record and its submission's spec and pinned image; tasks may share both."""
-    attempt = int(record["attempt"])
-    return Task(
-        id=task_id,
-        name=record["name"],
-        spec=spec,
-        wanted=Wanted(record["wanted"]),
-        state=State(record["state"]),
-        created_ms=int(record["created"]),
-        container_name=record["container"],
-        attempt=attempt,
-        node=record.get("node"),
-        seat=record.get("seat"),
-        health=Health(record["health"]) if "health" in record else None,
-        container_id=_container_id(record.get("cid")),
-        exit_code=_number(record.get("exit")),
-        reason=_reason(record.get("code"), record.get("text")),
-        detail=record.get("detail"),
-        next_try_ms=_number(record.get("next")),
-        started_ms=_number(record.get("started")),
-        ended_ms=_number(record.get("ended")),
-        healthy_ms=_number(record.get("healthy")),
-        paused_ms=_number(record.get("paused")),
-        until_ms=_number(record.get("until_ms")),
-        resize=int(record.get("resize", 0)),
-        refused=record.get("refused"),
-        ports=tuple(Port(*port) for port in json.loads(record.get("ports", "[]"))),
-        address=record.get("address"),
-        placement=_placement(record),
-        tries=int(record.get("tries", 0)),
-        delays=int(record.get("delays", 0)),
-        could_fit=record.get("fit"),
-        restart=int(record.get("restart", 0)),
-        restart_code=Code(record["restart_code"]) if "restart_code" in record else None,
-        avoid={node: int(until) for node, until in json.loads(record.get("avoid", "{}")).items()},
-        attempts=_attempts(record, attempt),
-        probes=tuple(Probe(*probe) for probe in json.loads(record.get("probes", "[]"))),
-        received="received" in record,
-        revision=int(record.get("rev", 0)),
-        spec_id=record.get("spec", ""),
-        pin_id=record.get("pin", ""),
-        pin=pin,
-        gpus=tuple(json.loads(record.get("gpus", "[]"))),
-    )
+    found: dict[str, Any] = {}
+    for field, text in record.items():
+        if field in FIELDS:
+            name, read = FIELDS[field]
+            found[name] = read(text)
+    if "code" in record:
+        found["reason"] = _reason(record["code"], record.get("text"))
+    if "attempts" in record or "assigned" in record:
+        found["attempts"] = _attempts(record, found["attempt"], found.get("container_id"))
+    if "placement" in record:
+        # From before records held it as words; where both are, a deck of that time has placed the task last.
+        found["placement"] = json.loads(record["placement"])
+    return Task(id=task_id, spec=spec, pin=pin, **found)
 
 
 def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, Any]) -> Node:
@@ -215,13 +185,8 @@ def pool_ports(ports: Sequence[PortSpec]) -> int:
     return sum(port.host is None for port in ports)
 
 
-def _placement(record: Mapping[str, str]) -> dict[str, Any] | None:
-    if "placement" in record:
-        # From before records held it as words; where both are, a deck of that time has placed the task last.
-        return dict(json.loads(record["placement"]))
-    if "chosen" not in record:
-        return None
-    strategy, cost, amount, *others = record["chosen"].split(" ")
+def _chosen(text: str) -> dict[str, Any]:
+    strategy, cost, amount, *others = text.split(" ")
     fitted, _, suited = amount.partition("/")
     return {
         "strategy": strategy,
@@ -232,14 +197,14 @@ def _placement(record: Mapping[str, str]) -> dict[str, Any] | None:
     }
 
 
-def _attempts(record: Mapping[str, str], current: int) -> tuple[Attempt, ...]:
-    past = [_attempt(row) for row in json.loads(record.get("attempts", "[]"))]
+def _attempts(record: Mapping[str, str], current: int, container_id: str | None) -> tuple[Attempt, ...]:
+    past = [_attempt(row) for row in json.loads(record["attempts"])] if "attempts" in record else []
     if "assigned" in record:
         past.append(
             Attempt(
                 number=current,
                 node=record["node"],
-                container_id=_container_id(record.get("cid")),
+                container_id=container_id,
                 assigned_ms=int(record["assigned"]),
                 started_ms=_number(record.get("started")),
             )
@@ -268,3 +233,43 @@ def _number(raw: str | None) -> int | None:
 
 def _reason(code: str | None, text: str | None) -> Reason | None:
     return Reason(Code(code), text or "") if code else None
+
+
+FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "name": ("name", str),
+    "wanted": ("wanted", Wanted),
+    "state": ("state", State),
+    "created": ("created_ms", int),
+    "container": ("container_name", str),
+    "attempt": ("attempt", int),
+    "node": ("node", str),
+    "seat": ("seat", str),
+    "health": ("health", Health),
+    "cid": ("container_id", _container_id),
+    "exit": ("exit_code", _number),
+    "detail": ("detail", str),
+    "next": ("next_try_ms", _number),
+    "started": ("started_ms", _number),
+    "ended": ("ended_ms", _number),
+    "healthy": ("healthy_ms", _number),
+    "paused": ("paused_ms", _number),
+    "until_ms": ("until_ms", _number),
+    "resize": ("resize", int),
+    "refused": ("refused", str),
+    "ports": ("ports", lambda text: tuple(Port(*port) for port in json.loads(text))),
+    "address": ("address", str),
+    "chosen": ("placement", _chosen),
+    "tries": ("tries", int),
+    "delays": ("delays", int),
+    "fit": ("could_fit", str),
+    "restart": ("restart", int),
+    "restart_code": ("restart_code", Code),
+    "avoid": ("avoid", lambda text: {node: int(until) for node, until in json.loads(text).items()}),
+    "probes": ("probes", lambda text: tuple(Probe(*probe) for probe in json.loads(text))),
+    "received": ("received", bool),
+    "rev": ("revision", int),
+    "spec": ("spec_id", str),
+    "pin": ("pin_id", str),
+    "gpus": ("gpus", lambda text: tuple(json.loads(text))),
+}
+"""What a record's field is in a task, and what reads it. A task has a default for what most records have not."""
