@@ -63,13 +63,14 @@ class Asker(RedisStore):
         A node that is lost is not asked and is missing. The caller rings the others.
         """
         requests = {node: uuid.uuid4().hex for node in wanted}
-        times = {"ttl": str(REPLY_TTL_S), "reader": str(READER_TTL_S)}
-        with self.client.pipeline(transaction=False) as pipe:
-            for node, options in wanted.items():
-                text = json.dumps(dict(options))
-                arguments = {"request": requests[node], "node": node, "kind": kind, "task": task, "options": text}
-                self.scripts.run("ask", {**arguments, **times}, pipe=pipe)
-            asked = pipe.execute() if wanted else []
+        rest = {"kind": kind, "task": task, "ttl": str(REPLY_TTL_S), "reader": str(READER_TTL_S)}
+        asked = self.run_each(
+            "ask",
+            [
+                {"request": requests[node], "node": node, "options": json.dumps(dict(options)), **rest}
+                for node, options in wanted.items()
+            ],
+        )
         return {node: requests[node] for node, done in zip(wanted, asked, strict=True) if done}
 
     @answering

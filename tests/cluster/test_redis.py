@@ -165,7 +165,7 @@ def test_a_line_that_was_silently_forgotten_is_noticed(fleet: Bed, tasks: list[d
 
 
 def test_workers_talk_to_nobody_else(fleet: Bed) -> None:
-    """An agent has at most seven connections, and no process subscribes to any channel.
+    """An agent has at most six connections, and no process subscribes to any channel.
 
     A line that broke a moment ago, in the test before, may still be open for Redis beside the one that replaces it.
     """
@@ -177,7 +177,7 @@ def test_workers_talk_to_nobody_else(fleet: Bed) -> None:
 
     for host in fleet.hosts:
         try:
-            wait_until(lambda host=host: len(of(host)) <= 7, timeout_s=15)
+            wait_until(lambda host=host: len(of(host)) <= 6, timeout_s=15)
         except AssertionError:
             pytest.fail("\n".join(of(host)))
     lines = client.client_list()
