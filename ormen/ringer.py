@@ -33,9 +33,9 @@ class Ringer:
         """Send a node's agent the message by which it proves that it consumes; return whether it was sent."""
         return self._send([message(messages.PROOF, messages.node_queue(node), ())])
 
-    def _send(self, sent: Iterable[Ring]) -> bool:
+    def _send(self, outgoing: Iterable[Ring]) -> bool:
         try:
-            self._store.push(list(sent))
+            self._store.push(list(outgoing))
         except (StoreUnavailable, RedisError) as fault:
             log.warning("a ring was not sent, the next scan does its work: %s", fault)
             return False

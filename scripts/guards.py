@@ -90,6 +90,8 @@ GUARDS = (
     lua("no more names than a record may hold", "events", "if #known > MOST then", "if false then"),
     lua("remove: the tombstone", "ending", "if #left > 0 then", "if false then"),
     lua("remove: only with force while live", "remove", "if live and A.force ~= '1'", "if false"),
+    lua("knock: the ring with the inbox", "common", "  redis.call('LPUSH', ring[1], ring[2])\n", ""),
+    lua("what a verb counts is kept", "common", "if n ~= 0 then redis.call('HINCRBY'", "if false then redis.call('HINCRBY'"),
     lua("knock: no unknown node's inbox", "common", "if not raw or", "if raw and"),
     lua("confirm: not while it has a seat", "confirm", "if t.seat == A.node and t.wanted ~= 'removed' then return 0 end", ""),
     lua("confirm: only the last erases", "confirm", "if #rest == 0 then erase(t) end", "erase(t)"),

@@ -77,9 +77,9 @@ class Assignment:
         """Return the record of a task that had had no attempt, as this has left it then."""
         return replace(
             task, state=State.SCHEDULED, attempt=1, node=self.node, seat=self.node, detail=f"sent to {self.node}",
-            next_try_ms=None, ports=self.ports, address=self.address if self.ports else None, gpus=self.gpus,
-            placement=self.placement or None, attempts=(Attempt(1, self.node, assigned_ms=at_ms),),
-            revision=task.revision + 1,
+            reason=None, could_fit=None, next_try_ms=None, placement=self.placement or None, gpus=self.gpus,
+            ports=self.ports, address=self.address if self.ports else None,
+            attempts=(Attempt(1, self.node, assigned_ms=at_ms),), revision=task.revision + 1,
         )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 -- ARGV: tasks = list of {id, node, ports = JSON of [container, host, protocol, bind] and gpus = JSON of ids, absent where there are none, chosen = why this node, if that is said,
 --       address of the node where there are ports, text, group, most, near, far}; suspect = age in ms from which a node's heartbeat is too old;
 --       rings = node -> {queue, message} that rings it.
--- Replies: JSON list, one entry a task: [code, detail, of one that is placed when, nodes that want a ring and have none: former
---       ones, as they may still have a container of the task]; the detail is the attempt then; code OK, STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
+-- Replies: JSON list, one entry a task: [OK, attempt, when, nodes that want a ring and have none], these being former ones, as
+--       they may still have a container of the task; or [code, what is in the way]: STATE, NODE, FIT, PORT, GPU, MAX_PER_NODE, NEAR or FAR.
 -- Race closed: any number of schedulers that placed on the same view; only what still fits is written.
 local function assign(a)
   local t, v = load(a.id), view(a.node)

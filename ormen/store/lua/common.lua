@@ -33,7 +33,7 @@ local function unset(t, ...)
   if #gone > 0 then redis.call('HDEL', P .. 'task:' .. t.id, unpack(gone)) end
 end
 
--- Count: what a verb has counted is written as it ends (scripts.py), each number once however many tasks it had.
+-- Add to a number of a hash. It is written as the verb ends (scripts.py), once however many tasks have added to it.
 local counted = {}
 local function count(key, field, n)
   counted[key] = counted[key] or {}
