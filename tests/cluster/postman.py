@@ -1,11 +1,12 @@
-"""A postman who loses, doubles and holds back the messages that Celery puts into Redis, one in ten of each.
+"""A postman who loses, doubles and holds back the messages that are put into Celery's queues, one in ten of each.
 
 He stands in the line of whoever sends, understands just enough of Redis's protocol to see a message being pushed,
-and answers for it as Redis would: with the length of the queue.
+and answers for it as Redis would: with the length of the queue. What a script is to push he takes out of its hands.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections import Counter
@@ -16,6 +17,8 @@ import redis
 LATE_S = 1.0
 """How long a message is held back."""
 QUEUES = (b"node.", b"control", b"tick")
+NOWHERE = "postman"
+"""A key that nobody listens to."""
 
 
 class Postman:
@@ -40,17 +43,39 @@ class Postman:
         return edit
 
     def _deliver(self, words: Sequence[bytes]) -> Sequence[bytes]:
+        if words[0].upper() == b"EVALSHA" and b'"rings"' in words[-1]:
+            return [*words[:-1], self._in_script(words[-1])]
         if words[0].upper() != b"LPUSH" or not words[1].startswith(QUEUES):
             return words
-        fate = self._rng.choices(("lost", "doubled", "late", "delivered"), (1, 1, 1, 7))[0]
-        self.did[fate] += 1
+        fate = self._fate()
         if fate == "doubled":
             return [*words, *words[2:]]
         if fate == "late":
-            timer = threading.Timer(LATE_S, self._client.lpush, words[1:])
-            timer.daemon = True
-            timer.start()
+            self._later(words[1:])
         return words if fate == "delivered" else [b"LLEN", words[1]]
+
+    def _in_script(self, text: bytes) -> bytes:
+        """Return the arguments of a script that rings nodes: for it each ring is sent, wherever it goes."""
+        arguments = json.loads(text)
+        for node, ring in arguments["rings"].items():
+            fate = self._fate()
+            if fate == "doubled":
+                self._client.lpush(*ring)
+            if fate == "late":
+                self._later(ring)
+            if fate in ("late", "lost"):
+                arguments["rings"][node] = [NOWHERE, ring[1]]
+        return json.dumps(arguments).encode()
+
+    def _fate(self) -> str:
+        fate = self._rng.choices(("lost", "doubled", "late", "delivered"), (1, 1, 1, 7))[0]
+        self.did[fate] += 1
+        return fate
+
+    def _later(self, message: Sequence[bytes | str]) -> None:
+        timer = threading.Timer(LATE_S, self._client.lpush, message)
+        timer.daemon = True
+        timer.start()
 
 
 def take(left: bytearray) -> list[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.bed import Bed
-from tests.cluster.postman import Postman
+from tests.cluster.postman import NOWHERE, Postman
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(240)
@@ -35,6 +35,7 @@ def postman(fleet: Bed, *, seed: int) -> Iterator[Postman]:
     for line in fleet.lines.values():
         line.editor = None
         line.cut()
+    client.delete(NOWHERE)
     client.close()
 
 
