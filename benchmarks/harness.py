@@ -202,7 +202,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 def heading(what: str) -> str:
     """Return the first line of a report: what was done, where, on which day, and beside how much else."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{os.cpu_count()} cores, {memory:.0f} GiB, Docker {client().version()['Version']}"
+    try:
+        version = f"Docker {client().version()['Version']}"
+    except docker.errors.DockerException:
+        version = "no engine"
+    machine = f"{os.cpu_count()} cores, {memory:.0f} GiB, {version}"
     day, load = time.strftime("%d %B %Y"), os.getloadavg()[0]
     return f"{what}; {machine}, Python {platform.python_version()}, {day}, load {load:.1f}"
 
