@@ -9,7 +9,6 @@ from typing import Any
 
 from ormen.errors import OrmenError, StillRunning, TaskNotFound
 from ormen.reasons import Code
-from ormen.rings import rings
 from ormen.spec import USUAL_PRIORITY
 from ormen.store.changing import Changer
 from ormen.store.conflicts import MOST_NAMED, Clash, refusal
@@ -134,11 +133,14 @@ class ManagerStore(TaskReader, LossStore, Keeper, Asker, FigureStore, Changer):
         """
         if not assignments:
             return []
+        # It loads Celery, which those who only read have no use for: `ormen doctor`.
+        from ormen.rings import rings
+
         pace_ms = self.pace_ms() if nodes is None else interval_ms(nodes)
         suspect = str(pace_ms * self.settings.suspect_intervals)
         batches = [
-            {"tasks": [_row(a) for a in batch], "suspect": suspect, "rings": rings(nodes_names)}
-            for batch, nodes_names in _batches(assignments)
+            {"tasks": [_row(a) for a in batch], "suspect": suspect, "rings": rings(names)}
+            for batch, names in _batches(assignments)
         ]
         replies = [row for reply in self.run_each("assign", batches) for row in reply]
         return [
