@@ -21,8 +21,10 @@ import json
 import os
 import tarfile
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.serving import HTTPServer
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -62,13 +64,11 @@ def layer(text: bytes) -> tuple[bytes, str]:
     return gzip.compress(raw.getvalue(), compresslevel=0), digest(raw.getvalue())
 
 
-class Registry(ThreadingHTTPServer):
+class Registry(HTTPServer):
     """The stub; `address` is what image names begin with. `released` lets the slow layer go on.
 
     `pulls` are the manifests that were given away, each as it was asked for.
     """
-
-    daemon_threads = True
 
     def __init__(self, auth: str | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

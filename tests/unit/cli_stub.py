@@ -11,11 +11,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import HTTPServer
 
 CREATED = "2026-11-21T10:02:11.390Z"
 
@@ -137,8 +139,7 @@ class Stub:
         self.answers = {key: list(value) if isinstance(value, list) else [value] for key, value in answers.items()}
         self.events = events or []
         self.seen: list[Seen] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self.server.daemon_threads = True
+        self.server = HTTPServer(("127.0.0.1", port), self._handler())
         self.closing = threading.Event()
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingUnixStreamServer
 from typing import Any
 
 import pytest
 
 from ormen.reasons import Code
+from tests.serving import UnixServer
 from worker_agent import docker_copy, docker_exec
 from worker_agent.docker_runtime import DockerRuntime
 from worker_agent.runtime import EngineHung, PullRefused
@@ -87,8 +87,7 @@ class Dumb(BaseHTTPRequestHandler):
 @pytest.fixture
 def runtime(tmp_path: Path) -> Iterator[DockerRuntime]:
     """A runtime whose engine is dumb."""
-    with ThreadingUnixStreamServer(str(tmp_path / "engine"), Dumb) as server:
-        server.daemon_threads = True
+    with UnixServer(str(tmp_path / "engine"), Dumb) as server:
         server.over, server.answers = threading.Event(), deepcopy(ANSWERS)  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
         made = DockerRuntime(f"unix://{tmp_path}/engine")
