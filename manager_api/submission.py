@@ -7,8 +7,10 @@ a second, never a task: the store is the truth, and agents and loops look by the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from manager_api.placing import place_tasks
 from ormen import messages
@@ -22,7 +24,7 @@ from ormen.settings import Settings
 from ormen.store.manager import ManagerStore
 from ormen.store.orders import Changed, Created, NewTask
 from ormen.store.picture import Look
-from ormen.store.records import spec_id
+from ormen.store.records import kept, spec_id
 from ormen.store.redis import AnotherCluster
 from ormen.task import State, Task, Wanted
 
@@ -93,14 +95,12 @@ def _create(store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[lis
 
 
 def _create_in(cluster: str, store: ManagerStore, items: Sequence[Item], *, by: str) -> tuple[list[Task], Created]:
-    # A task's id may be given anew while other tasks still have the spec, so a spec has an id of its own.
-    spec_ids = {id(item.raw): spec_id() for item in items}
-    specs = {spec_ids[id(item.raw)]: item.raw for item in items}
+    named, specs = _specs(items)
     new = [
         NewTask(
             item.id,
             item.name,
-            spec_ids[id(item.raw)],
+            spec,
             item.digest,
             container_name(cluster, item),
             item.spec.resources,
@@ -108,11 +108,28 @@ def _create_in(cluster: str, store: ManagerStore, items: Sequence[Item], *, by: 
             item.spec.priority,
             pin_id(items[0].id, item.spec.image, pull=item.spec.pull),
         )
-        for item in items
+        for spec, item in zip(named, items, strict=True)
     ]
     created = store.create(new, specs, by=by, cluster=cluster)
     stored = [task.waiting(specs[task.spec_id], created.at_ms[task.id]) for task in new if task.id not in created.known]
     return stored, created
+
+
+def _specs(items: Sequence[Item]) -> tuple[list[str], dict[str, Mapping[str, Any]]]:
+    """Return under which id the spec of each item is stored, and what is stored under each."""
+    # A task's id may be given anew while other tasks still have the spec, so a spec has an id of its own.
+    ids: defaultdict[object, str] = defaultdict(spec_id)
+    named = [ids[_alike(item)] for item in items]
+    return named, {name: kept(item.raw, item.id, item.name) for name, item in zip(named, items, strict=True)}
+
+
+def _alike(item: Item) -> object:
+    """Return what is the same of items that have one spec as it is `kept`."""
+    given = item.raw.get("id"), item.raw.get("name")
+    if given[0] in (None, item.id) and given[1] in (None, item.name):
+        return item.like, given[0] is None, given[1] is None
+    # Copies of a `count`, or an id that is not written as ours are.
+    return id(item.raw)
 
 
 def _milliseconds(seconds: float | None) -> int | None:

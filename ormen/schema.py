@@ -34,7 +34,8 @@ MOST_FAULTS = 1000
 class Item:
     """One task to be stored: `raw` is the spec as sent, shared by the copies of a `count`.
 
-    `spec` is what all copies have in common. `digest` is the same for the same content: defaults and units
+    `spec` is what all copies have in common, and `like` what it has in common with specs that differ from it in id and
+    name only, as text. `digest` is the same for the same content: defaults and units
     resolved, the name included if one was sent, the id and `count` left out.
     """
 
@@ -43,6 +44,7 @@ class Item:
     raw: Mapping[str, Any]
     spec: Spec
     digest: str
+    like: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ def _items(families: Sequence[_Family]) -> Iterator[Item]:
         for task_id, name in zip(family.ids(), names, strict=True):
             # A default name follows from image and id, so it adds nothing to the content.
             digest = hashlib.sha256((content + (name if family.name else "")).encode()).hexdigest()
-            yield Item(task_id, name, family.raw, family.spec, digest)
+            yield Item(task_id, name, family.raw, family.spec, digest, family.like)
 
 
 FIRST = frozenset(

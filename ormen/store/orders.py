@@ -10,6 +10,7 @@ from ormen.node import Resources
 from ormen.reasons import Reason
 from ormen.spec import NO_RULES, USUAL_PRIORITY, Rules
 from ormen.store.picture import Look
+from ormen.store.records import as_sent
 from ormen.task import Attempt, Port, State, Task, Wanted
 
 FIRST_LOOK_MS = 5000
@@ -18,7 +19,7 @@ FIRST_LOOK_MS = 5000
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to be stored. Tasks of one submission with the same spec as sent share `spec_id`.
+    """A task to be stored. Tasks of one submission whose spec is the same as it is `kept` share `spec_id`.
 
     Those with the same tag share `pin_id`, so that they run one image; "": the tag is not resolved.
     `patience_ms` is how long it may wait to run before it fails; None: for ever. Of those that wait, one with a higher
@@ -38,8 +39,8 @@ class NewTask:
     def waiting(self, spec: Mapping[str, Any], now_ms: int) -> Task:
         """Return the record as it was stored then, so that it need not be read to be placed."""
         return Task(
-            self.id, self.name, spec, Wanted.RUNNING, State.PENDING, now_ms, self.container_name,
-            next_try_ms=now_ms + FIRST_LOOK_MS,
+            self.id, self.name, as_sent(spec, self.id, self.name), Wanted.RUNNING, State.PENDING, now_ms,
+            self.container_name, next_try_ms=now_ms + FIRST_LOOK_MS,
             until_ms=None if self.patience_ms is None else now_ms + self.patience_ms,
             revision=1, spec_id=self.spec_id, pin_id=self.pin_id,
         )  # fmt: skip

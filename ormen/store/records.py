@@ -91,6 +91,27 @@ class Decoded:
             self._known = {key: value for key, value in list(self._known.items()) if key[0] in nodes}
 
 
+def kept(spec: Mapping[str, Any], task_id: str, name: str) -> Mapping[str, Any]:
+    """Return what is stored of a spec as sent, where null stands for the id and the name that are its task's own.
+
+    So the tasks of a list that differ in these only have one spec. Copies of a `count` share theirs as it is.
+    """
+    own = {"id": task_id, "name": name}
+    return {
+        field: None if value == own.get(field) else value
+        for field, value in spec.items()
+        if field not in own or value is not None
+    }
+
+
+def as_sent(spec: Mapping[str, Any], task_id: str, name: str) -> Mapping[str, Any]:
+    """Return the spec of this task as it was sent, from what is stored; see `kept`."""
+    if spec.get("id", "") is not None and spec.get("name", "") is not None:
+        return spec
+    own = {"id": task_id, "name": name}
+    return {field: own[field] if value is None and field in own else value for field, value in spec.items()}
+
+
 def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pin: Pin | None = None) -> Task:
     """Return the task of a record and its submission's spec and pinned image; tasks may share both."""
     found: dict[str, Any] = {}
@@ -105,7 +126,7 @@ def task_of(task_id: str, record: Mapping[str, str], spec: Mapping[str, Any], pi
     if "placement" in record:
         # From before records held it as words; where both are, a deck of that time has placed the task last.
         found["placement"] = json.loads(record["placement"])
-    return Task(id=task_id, spec=spec, pin=pin, **found)
+    return Task(id=task_id, spec=as_sent(spec, task_id, found["name"]), pin=pin, **found)
 
 
 def node_of(name: str, view: str, facts: Mapping[str, Any], live: Mapping[str, Any]) -> Node:

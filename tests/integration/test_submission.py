@@ -90,6 +90,23 @@ def test_the_answer_to_a_submission_is_what_is_stored(deck: Deck, agent: AgentSt
     assert {task.id: task for task in told} == deck.store.read([item.id for item in listed])
 
 
+def test_tasks_that_differ_in_id_and_name_only_have_one_spec(deck: Deck) -> None:
+    """A spec is stored once for them, each is shown its own as it was sent, and the last takes it along."""
+    first, other = str(uuid.uuid4()), str(uuid.uuid4())
+    named = [{"id": first, "image": "nginx", "name": "one"}, {"name": "two", "id": other, "image": "nginx"}]
+    bare = [{"image": "nginx"}, {"image": "nginx", "name": None}, {"image": "nginx"}]
+    odd = [{"id": str(uuid.uuid4()).upper(), "image": "nginx"}, {"image": "nginx", "name": "many", "count": 2}]
+    sent = [*named, *bare, *odd, odd[1]]
+    made = submission.submit(deck, items(*named, *bare, *odd))
+    stored = deck.store.read([task.id for task in made])
+    assert [task.spec for task in made] == [task.spec for task in stored.values() if task]
+    assert [task.spec for task in made] == [*named, *[bare[0]] * 3, *sent[5:]]
+    assert len(deck.store.client.keys(deck.store.keys.spec("*"))) == 4
+    for task in made:
+        submission.remove(deck, task, force=True)
+    assert deck.store.client.keys(deck.store.keys.spec("*")) == []
+
+
 def test_what_fits_nowhere_waits_and_says_why(deck: Deck, agent: AgentStore) -> None:
     """A task without room is accepted, pending, and names amount and node."""
     join(agent)
@@ -292,14 +309,20 @@ def test_a_start_of_which_nothing_is_heard_goes_elsewhere(deck: Deck, agent: Age
 
 
 def test_health_looks_into_a_check_that_is_overdue(deck: Deck, agent: AgentStore, loops: Loops) -> None:
-    """A running task whose check nobody has made for too long is put before its agent again."""
-    join(agent)
-    task = submission.submit(deck, items({"image": "x", "health": {"tcp": 80, "interval": 1}}))[0]
-    agent.take("node-1", "i")
-    agent.report(Report(task.id, "node-1", 1, State.RUNNING, container_id="c"))
-    deck.store.client.hset(deck.store.keys.task(task.id), "started", deck.store.now_ms() - 25_000)
+    """A running task whose check nobody has made for too long is put before its agent again, and no other."""
+    join(agent), join(agent, "node-2")
+    check: dict[str, object] = {"image": "x", "strategy": "roundrobin", "health": {"tcp": 80, "interval": 1}}
+    made = submission.submit(deck, items(*[check] * 4, {"image": "x"}, {"image": "x", "health": None}))
+    for node in ("node-1", "node-2"):
+        agent.take(node, "i")
+    for task in made:
+        agent.report(Report(task.id, str(task.node), 1, State.RUNNING, container_id="c"))
+        deck.store.client.hset(deck.store.keys.task(task.id), "started", deck.store.now_ms() - 25_000)
+    for told in made[2:4]:
+        deck.store.client.hset(deck.store.keys.probes(str(told.node)), told.id, deck.store.now_ms())
     loops.health()
-    assert [found.id for found in agent.take("node-1", "i").tasks] == [task.id]
+    again = [found.id for node in ("node-1", "node-2") for found in agent.take(node, "i").tasks]
+    assert sorted(again) == sorted(task.id for task in made[:2])
 
 
 def test_cleanup_reports_a_reservation_that_does_not_add_up(
