@@ -18,7 +18,7 @@ from ormen.ringer import Ringer
 from ormen.schema import resolve
 from ormen.settings import Settings
 from ormen.store.fleet import interval_ms
-from ormen.store.loops import LoopStore, Turn
+from ormen.store.loops import Held, LoopStore, Turn
 from ormen.task import State, Task, Wanted
 from ormen.units import format_age
 
@@ -113,8 +113,12 @@ class Loops:
             return
         speaking = (NodeState.READY, NodeState.DRAINING, NodeState.CORDONED)
         nodes = [node for node in self.store.lean_nodes() if node.state in speaking and node.tasks]
-        for node in self._overseen.some(nodes):
-            self._oversee(node, turn.now_ms)
+        checked = self.store.checked([node.name for node in self._overseen.some(nodes)])
+        tasks = {task.id: task for task in self._tasks([task_id for made in checked.values() for task_id in made])}
+        for node, made in checked.items():
+            for task_id, last_ms in made.items():
+                if task_id in tasks:
+                    self._oversee(tasks[task_id], node, last_ms, turn.now_ms)
         self.store.done("health", now_ms=turn.now_ms)
 
     def cleanup(self) -> None:
@@ -126,8 +130,7 @@ class Loops:
         cleaning.prune_ended(self.store, self.ringer, self.settings, now_ms=turn.now_ms)
         nodes = self.store.lean_nodes()
         there = [node for node in nodes if not cleaning.forget_dead(self.store, node, self.settings)]
-        for node in self._recounted.some(there):
-            self._recount(node)
+        self._recount(list(self._recounted.some(there)))
         cleaning.sweep(self.store)
         self.store.end_lease("cleanup")
         self.store.done("cleanup", now_ms=turn.now_ms)
@@ -240,31 +243,33 @@ class Loops:
             if moved:
                 self.ringer.ring_nodes({node: moved}, kind=messages.STOP)
 
-    def _oversee(self, node: Node, now_ms: int) -> None:
-        probed = self.store.probe_ages(node.name)
-        for task in self._tasks(self.store.node_task_ids(node.name)):
-            spec = resolve(task.spec)
-            if task.state is not State.RUNNING or task.node != node.name or task.wanted is not Wanted.RUNNING:
-                continue
-            if spec.health is None or task.started_ms is None:
-                continue
-            # The agent reports its probes once a sync interval, so that much more is no fault of the check.
-            patience_ms = OVERDUE_PROBES * (spec.health.interval_s + spec.health.timeout_s) * 1000 + 10_000
-            silent_ms = now_ms - max(probed.get(task.id, 0), task.started_ms)
-            if silent_ms > 2 * patience_ms:
-                seconds = silent_ms / 1000
-                log.warning("%s on %s has not been checked for %.0fs; it is moved", task.name, node.name, seconds)
-                self.store.restart(task, code=Code.START_STALLED)
-            if silent_ms > patience_ms and self.store.nudge(node.name, task.id):
-                self.ringer.ring_nodes({node.name: [task.name]})
+    def _oversee(self, task: Task, node: str, last_ms: float, now_ms: int) -> None:
+        health = resolve(task.spec).health
+        if task.state is not State.RUNNING or task.node != node or task.wanted is not Wanted.RUNNING:
+            return
+        if health is None or task.started_ms is None:
+            return
+        # The agent reports its probes once a sync interval, so that much more is no fault of the check.
+        patience_ms = OVERDUE_PROBES * (health.interval_s + health.timeout_s) * 1000 + 10_000
+        silent_ms = now_ms - max(last_ms, task.started_ms)
+        if silent_ms > 2 * patience_ms:
+            log.warning("%s on %s has not been checked for %.0fs; it is moved", task.name, node, silent_ms / 1000)
+            self.store.restart(task, code=Code.START_STALLED)
+        if silent_ms > patience_ms and self.store.nudge(node, task.id):
+            self.ringer.ring_nodes({node: [task.name]})
 
-    def _recount(self, node: Node) -> None:
-        held, again = self.store.held_by(node.name), self.store.node(node.name)
-        says = (again.reserved.cpu_milli, again.reserved.memory_bytes, again.reserved.disk_bytes, again.tasks)
-        # Tasks come and go while they are counted; only what stood still before and after can be a fault.
-        if node.reserved == again.reserved and node.tasks == again.tasks and says != held:
-            units = "milli-cores, bytes, bytes, tasks"
-            log.error("%s: its tasks hold %s, its record says %s (%s)", node.name, held, says, units)
+    def _recount(self, nodes: Sequence[Node]) -> None:
+        held = self.store.held_by([node.name for node in nodes])
+        for name in [node.name for node in nodes if held[node.name] != _says(node)]:
+            # Tasks come and go while so many are counted: by itself, what stood still and differs is a fault.
+            before, alone, after = self.store.node(name), self.store.held_by([name])[name], self.store.node(name)
+            if alone != _says(before) == _says(after):
+                units = "milli-cores, bytes, bytes, tasks"
+                log.error("%s: its tasks hold %s, its record says %s (%s)", name, alone, _says(after), units)
+
+
+def _says(node: Node) -> Held:
+    return node.reserved.cpu_milli, node.reserved.memory_bytes, node.reserved.disk_bytes, node.tasks
 
 
 def _went_down(task: Task) -> bool:

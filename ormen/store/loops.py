@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ormen.store.losses import AVOID_MS
@@ -37,6 +38,10 @@ class Expired:
 
     failed: tuple[str, ...]
     ring: tuple[str, ...]
+
+
+Held = tuple[int, int, int, int]
+"""What tasks hold of a node: milli-cores, bytes of memory, bytes of disk, and how many they are."""
 
 
 class LoopStore(ManagerStore):
@@ -138,20 +143,46 @@ class LoopStore(ManagerStore):
         return sorted(self.client.smembers(self.keys.node_tasks(node)))
 
     @answering
-    def probe_ages(self, node: str) -> dict[str, float]:
-        """Return per task when the node's agent last probed it, in ms of Redis's clock."""
-        return {task: float(at) for task, at in self.client.hgetall(self.keys.probes(node)).items()}
+    def checked(self, nodes: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Return per node that has such those of its tasks whose spec has a check, each with when it was last made.
+
+        That is in ms of Redis's clock, 0 if the agent has told of none. It takes four questions, however many they are.
+        """
+        held = self._held_by(nodes)
+        ids = sorted(set().union(*held.values()))
+        spec_ids = dict(zip(ids, self._field("spec", map(self.keys.task, ids)), strict=True))
+        known = sorted({spec_id for spec_id in spec_ids.values() if spec_id})
+        specs = zip(known, self._field("json", map(self.keys.spec, known)), strict=True)
+        with_check = {spec_id for spec_id, text in specs if text and json.loads(text).get("health")}
+        found = {node: [one for one in mine if spec_ids[one] in with_check] for node, mine in held.items()}
+        busy = {node: mine for node, mine in found.items() if mine}
+        with self.client.pipeline(transaction=False) as pipe:
+            for node in busy:
+                pipe.hgetall(self.keys.probes(node))
+            told = pipe.execute()
+        return {
+            node: {one: float(last.get(one, 0)) for one in mine}
+            for (node, mine), last in zip(busy.items(), told, strict=True)
+        }
+
+    def _field(self, field: str, keys: Iterable[str]) -> list[str | None]:
+        with self.client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(key, field)
+            found: list[str | None] = pipe.execute()
+        return found
 
     @answering
-    def held_by(self, node: str) -> tuple[int, int, int, int]:
-        """Return what a node's tasks hold when it is counted anew: milli-cores, bytes, bytes, tasks."""
-        ids = self.node_task_ids(node)
-        total = [0, 0, 0, 0]
-        for start in range(0, len(ids), BATCH):
-            reply = self.run("recount", node=node, ids=ids[start : start + BATCH])
-            for index, amount in enumerate(("cpu", "memory", "disk", "tasks")):
-                total[index] += int(reply[amount])
-        return total[0], total[1], total[2], total[3]
+    def held_by(self, nodes: Sequence[str]) -> dict[str, Held]:
+        """Return what the tasks of each node hold when it is counted anew."""
+        pairs = [(node, one) for node, ids in self._held_by(nodes).items() for one in ids]
+        parts = [list(zip(*pairs[at : at + BATCH], strict=True)) for at in range(0, len(pairs), BATCH)]
+        sums = dict.fromkeys(nodes, (0, 0, 0, 0))
+        for reply in self.run_each("recount", [{"nodes": seats, "ids": ids} for seats, ids in parts]):
+            for node, (cpu, memory, disk, tasks) in reply.items():
+                had = sums[node]
+                sums[node] = (had[0] + int(cpu), had[1] + int(memory), had[2] + int(disk), had[3] + int(tasks))
+        return sums
 
     @answering
     def trim_events(self, *, now_ms: int) -> int:

@@ -86,7 +86,7 @@ def _indexes(fleet: Fleet, tasks: list[Task]) -> Iterator[str]:
 
 def _room(fleet: Fleet, tasks: list[Task]) -> Iterator[str]:
     for node in fleet.store.nodes():
-        held = fleet.store.held_by(node.name)
+        held = fleet.store.held_by([node.name])[node.name]
         says = (node.reserved.cpu_milli, node.reserved.memory_bytes, node.reserved.disk_bytes, node.tasks)
         if held != says:
             yield f"{node.name} reserves {says}, its seats are {held}"
