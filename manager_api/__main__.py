@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manager_api.collector import collect_seldom
 from manager_api.log import set_up
+from ormen.collector import collect_seldom
 from ormen.errors import OrmenError, StoreUnavailable
 from ormen.messages import CONTROL_QUEUE, TICK_QUEUE
 from ormen.settings import Settings

@@ -16,9 +16,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-from manager_api.collector import collect_seldom
 from manager_api.log import CLOCK, FORMAT
 from manager_api.services import Services
+from ormen.collector import collect_seldom
 from ormen.settings import Settings
 
 log = logging.getLogger("ormen.api")

@@ -21,6 +21,7 @@ from celery.worker import state as celery_state
 
 from ormen import messages
 from ormen.broker import make_app
+from ormen.collector import spare_what_is_there
 from ormen.errors import StoreUnavailable
 from ormen.settings import Settings
 from worker_agent.agent import Agent
@@ -175,6 +176,7 @@ def attach(app: Celery, crew: Crew, process: Process) -> None:
         def start(self, parent: Any) -> None:
             process.heed_signals()
             crew.start()
+            spare_what_is_there()
 
         def stop(self, parent: Any) -> None:
             """Do nothing yet: running work has not ended, and the node must not go silent."""

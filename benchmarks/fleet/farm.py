@@ -11,7 +11,6 @@ not wait for what it has handed in: only Flower reads its result.
 from __future__ import annotations
 
 import contextlib
-import gc
 import heapq
 import logging
 import sys
@@ -28,6 +27,7 @@ from kombu import Consumer
 
 from ormen import messages
 from ormen.broker import make_app, queue
+from ormen.collector import spare_what_is_there
 from ormen.ringer import Ringer
 from ormen.settings import Settings
 from ormen.store.agent import AgentStore
@@ -251,9 +251,7 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_S)
     first, size, each = map(int, sys.argv[1:])
     farm = Farm(replace(Settings.from_env(), status_port=0, address="127.0.0.1"), first, size)
-    # What hundreds of agents hold is looked through by nobody again, as no single agent holds so much.
-    gc.collect()
-    gc.freeze()
+    spare_what_is_there()
     print(f"ready {size}", flush=True)
     return farm.work(each)
 
