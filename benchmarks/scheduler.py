@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from manager_api.collector import collect_seldom
+from ormen.collector import collect_seldom
 from ormen.node import Node, NodeState, Resources
 from ormen.scheduler.placement import Fleet, Need, Placement, place
 
