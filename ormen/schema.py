@@ -35,8 +35,8 @@ class Item:
     """One task to be stored: `raw` is the spec as sent, shared by the copies of a `count`.
 
     `spec` is what all copies have in common, and `like` what it has in common with specs that differ from it in id and
-    name only, as text. `digest` is the same for the same content: defaults and units
-    resolved, the name included if one was sent, the id and `count` left out.
+    name only, as text. `digest` is the same for the same content: defaults and units resolved, the name included if
+    one was sent, the id and `count` left out.
     """
 
     id: str

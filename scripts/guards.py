@@ -191,6 +191,7 @@ GUARDS = (
     Guard("pin: one for the submission", "manager_api/submission.py", "pin_id(items[0].id, ", "pin_id(item.id, ", AGENT),
     Guard("submit: no other task's spec", "manager_api/submission.py", "ids[_alike(item)]", "ids.setdefault(_alike(item), item.id)", AGENT),
     Guard("submit: whose spec is the same", "manager_api/submission.py", "return item.like, given[0] is None, given[1] is None", "return item.like", ("tests/integration/test_submission.py",)),
+    Guard("recount: each node apart", f"{LUA}/recount.lua", "A.nodes[i]", "A.nodes[1]", ("tests/integration/test_submission.py",)),
     Guard("submit: the spec as it was sent", "ormen/store/records.py", "spec=as_sent(spec, task_id, found[\"name\"])", "spec=spec", ("tests/integration/test_submission.py",)),
     agent("pin: its image is needed", "images", "for ref in task.images}", "for ref in task.images[:1]}"),
     agent("pull: the fence after it", "starting", "if self._pulls.waits(task):", "if False:"),

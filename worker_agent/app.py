@@ -175,8 +175,8 @@ def attach(app: Celery, crew: Crew, process: Process) -> None:
 
         def start(self, parent: Any) -> None:
             process.heed_signals()
-            crew.start()
             spare_what_is_there()
+            crew.start()
 
         def stop(self, parent: Any) -> None:
             """Do nothing yet: running work has not ended, and the node must not go silent."""

@@ -140,7 +140,7 @@ class LoopStore(ManagerStore):
     @answering
     def node_task_ids(self, node: str) -> list[str]:
         """Return the ids of tasks that belong to a node or may have a container there."""
-        return sorted(self.client.smembers(self.keys.node_tasks(node)))
+        return sorted(self._task_ids([node])[node])
 
     @answering
     def checked(self, nodes: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -148,7 +148,7 @@ class LoopStore(ManagerStore):
 
         That is in ms of Redis's clock, 0 if the agent has told of none. It takes four questions, however many they are.
         """
-        held = self._held_by(nodes)
+        held = self._task_ids(nodes)
         ids = sorted(set().union(*held.values()))
         spec_ids = dict(zip(ids, self._field("spec", map(self.keys.task, ids)), strict=True))
         known = sorted({spec_id for spec_id in spec_ids.values() if spec_id})
@@ -175,7 +175,7 @@ class LoopStore(ManagerStore):
     @answering
     def held_by(self, nodes: Sequence[str]) -> dict[str, Held]:
         """Return what the tasks of each node hold when it is counted anew."""
-        pairs = [(node, one) for node, ids in self._held_by(nodes).items() for one in ids]
+        pairs = [(node, one) for node, ids in self._task_ids(nodes).items() for one in ids]
         parts = [list(zip(*pairs[at : at + BATCH], strict=True)) for at in range(0, len(pairs), BATCH)]
         sums = dict.fromkeys(nodes, (0, 0, 0, 0))
         for reply in self.run_each("recount", [{"nodes": seats, "ids": ids} for seats, ids in parts]):

@@ -67,7 +67,7 @@ class LossStore(FleetReader):
         moved, pace_ms = 0, self.pace_ms()
         for start in range(0, len(verdicts), BATCH):
             part = verdicts[start : start + BATCH]
-            held = self._held_by([verdict.node for verdict in part if isinstance(verdict, Loss)])
+            held = self._task_ids([verdict.node for verdict in part if isinstance(verdict, Loss)])
             calls: list[tuple[str, Mapping[str, Any]]] = []
             for verdict in part:
                 if isinstance(verdict, Word):
@@ -89,14 +89,14 @@ class LossStore(FleetReader):
         be stopped ends even where the brake holds.
         """
         moved = 0
-        for batch in self._batches(Loss(node, silent_s, code, text), self._held_by([node])[node], self.pace_ms()):
+        for batch in self._batches(Loss(node, silent_s, code, text), self._task_ids([node])[node], self.pace_ms()):
             reply = self.run("lose", **batch, useless=str(useless_ms), insist="1" if insist else "0")
             moved += int(reply["moved"])
             if not reply["lost"]:
                 break
         return moved
 
-    def _held_by(self, nodes: Sequence[str]) -> dict[str, list[str]]:
+    def _task_ids(self, nodes: Sequence[str]) -> dict[str, list[str]]:
         """Return the ids of the tasks that belong to each node or may have a container there."""
         if not nodes:
             return {}

@@ -336,6 +336,22 @@ def test_cleanup_reports_a_reservation_that_does_not_add_up(
     assert "node-1: its tasks hold (7, 7, 7, 1)" in caplog.text
 
 
+def test_many_tasks_of_several_nodes_are_counted_together(
+    deck: Deck, agent: AgentStore, loops: Loops, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nodes hold is summed over as many scripts as it takes, each node apart, and cleanup finds no fault."""
+    join(agent), join(agent, "node-2"), join(agent, "node-3")
+    spec: dict[str, object] = {"image": "x", "cpu": 0.01, "memory": "8MiB", "strategy": "roundrobin"}
+    submission.submit(deck, items(*[spec] * (BATCH + BATCH // 2), {**spec, "cpu": 0.02}))
+    assert isinstance(deck.store, LoopStore)
+    says = {node.name: (node.reserved, node.tasks) for node in deck.store.nodes()}
+    held = deck.store.held_by([*says])
+    assert {name: (Resources(*amounts), tasks) for name, (*amounts, tasks) in held.items()} == says
+    assert sum(tasks for *_, tasks in held.values()) == BATCH + BATCH // 2 + 1
+    loops.cleanup()
+    assert "its tasks hold" not in caplog.text
+
+
 def test_a_loop_runs_once_per_interval(deck: Deck, agent: AgentStore, loops: Loops) -> None:
     """Two decks tick twice; the second tick within an interval returns at once."""
     assert isinstance(deck.store, LoopStore)
